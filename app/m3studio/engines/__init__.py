@@ -1,0 +1,72 @@
+"""What runs a model: the protocol that every engine keeps. An engine is a folder or a file here.
+
+An engine knows models and tokens. It knows no chat, no tool that runs, no store and no page.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from m3studio.messages import Cancel, EngineEvent, Message, Tool
+from m3studio.sampling import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One model call.
+
+    `variables` go to the chat template (`thinking_mode`, `enable_thinking`, ...). With `continue_final` the last message
+    is an answer of the model that goes on where it ends. `session` says whose prefix is likely in the cache: a
+    chat's id, or empty. `background` requests (titles) wait until nothing else runs. `max_tokens` None: up to n_ctx.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    variables: Mapping[str, object] = field(default_factory=dict)
+    sampling: Sampling = Sampling()
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    continue_final: bool = False
+    session: str = ""
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What a loaded model is, and how it was loaded. Sizes in bytes, lengths in tokens."""
+
+    name: str
+    architecture: str
+    n_ctx: int
+    n_ctx_train: int
+    n_params: int
+    size: int
+    chat_template: str
+    devices: tuple[str, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+    load_seconds: float = 0.0
+
+
+class Engine(Protocol):
+    """A loaded model. Every method may be called from any thread."""
+
+    @property
+    def facts(self) -> EngineFacts: ...
+
+    @property
+    def alive(self) -> bool:
+        """False once the model's process died; every later call raises `EngineError`."""
+        ...
+
+    def chat(self, request: ChatRequest, cancel: Cancel) -> Iterator[EngineEvent]:
+        """Run one model call. The last event is `RoundFinished`; a cancelled call ends with what it has.
+
+        Raises `EngineError`, `ContextFull` or `BadInput`. Closing the iterator cancels the call.
+        """
+        ...
+
+    def count_tokens(self, text: str) -> int: ...
+
+    def close(self) -> None:
+        """End the model's process and give its memory back. Running calls raise `EngineError`. Safe to repeat."""
+        ...
