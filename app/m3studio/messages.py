@@ -116,6 +116,25 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class RoundStarted:
+    """A model call begins; `index` counts from 0 within the turn."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStarted:
+    """The stored message `message_id` of the model begins; a continued one already holds text.
+
+    A page that follows a turn from event 0 needs nothing else: it (re)draws that message from here on.
+    """
+
+    message_id: int
+    content: str = ""
+    reasoning_content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Queued:
     """The request waits; `place` 1 is the next one."""
 
@@ -216,7 +235,9 @@ class TurnFailed:
 
 
 EngineEvent = Queued | PromptProgress | ReasoningDelta | TextDelta | ToolCallDelta | Notice | RoundFinished
-Event = EngineEvent | ToolStarted | ToolOutput | ToolFinished | TurnFinished | TurnFailed
+Event = (
+    EngineEvent | RoundStarted | MessageStarted | ToolStarted | ToolOutput | ToolFinished | TurnFinished | TurnFailed
+)
 
 
 def event_data(event: Event) -> dict[str, object]:
