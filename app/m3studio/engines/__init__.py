@@ -15,9 +15,10 @@ from m3studio.sampling import Sampling
 class ChatRequest:
     """One model call.
 
-    `variables` go to the chat template (`thinking_mode`, `enable_thinking`, ...). With `continue_final` the last message
-    is an answer of the model that goes on where it ends. `session` (a chat's id, or empty) says whose prefix is likely
-    to be in the cache. `background` requests (titles) wait until nothing else runs. `max_tokens` None: up to n_ctx.
+    `variables` go to the chat template (`thinking_mode`, `enable_thinking`, ...). With `continue_final` the last
+    message is an answer of the model that goes on where it ends; the deltas then hold only what is new. `session` (a
+    chat's id, or empty) says whose prefix is likely to be in the cache. `background` requests (titles) wait until
+    nothing else runs. `max_tokens` None: up to n_ctx.
     """
 
     messages: tuple[Message, ...]

@@ -1,0 +1,78 @@
+"""Turns: follow one by server-sent events from any event number, and stop it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from m3studio.errors import BadInput
+from m3studio.messages import event_data
+from m3studio.studio import Studio
+from m3studio.turns.log import Numbered, TurnLog
+
+BATCH_SECONDS = 0.03  # at most 33 messages a second, whatever the token rate: a page draws no faster
+ALIVE_SECONDS = 15.0  # a comment this often keeps proxies from closing a silent stream
+
+
+def router(studio: Studio) -> APIRouter:
+    """`/api/turns`."""
+    api = APIRouter(prefix="/api/turns")
+
+    @api.get("/{turn_id}/events")
+    async def events(turn_id: str, request: Request, after: int = 0) -> StreamingResponse:
+        turn = studio.turns.get(turn_id)
+        last = request.headers.get("last-event-id", "")
+        if last and not last.isdigit():
+            raise BadInput("Last-Event-ID must be the number of an event.")
+        start = int(last) if last else after
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(follow(turn.log, max(start, 0)), media_type="text/event-stream", headers=headers)
+
+    @api.post("/{turn_id}/stop")
+    def stop(turn_id: str) -> dict[str, object]:
+        studio.turns.stop(turn_id)
+        return {"ok": True}
+
+    return api
+
+
+async def follow(log: TurnLog, after: int) -> AsyncIterator[str]:
+    """The events after number `after` as SSE text, until the log is closed."""
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+    waiting = True  # the writing thread wakes this one only if it waits: a wake-up for each token would cost it
+
+    def wake() -> None:
+        nonlocal waiting
+        if waiting:
+            waiting = False
+            loop.call_soon_threadsafe(changed.set)
+
+    leave = log.listen(wake)
+    try:
+        yield ": follow\n\n"
+        while True:
+            changed.clear()
+            waiting = True
+            batch, done = log.read(after)
+            for numbered in batch:
+                after = numbered.number
+                yield sse(numbered)
+            if done and not batch:
+                return
+            if not batch:
+                try:
+                    await asyncio.wait_for(changed.wait(), ALIVE_SECONDS)
+                except TimeoutError:
+                    yield ": alive\n\n"
+            else:
+                await asyncio.sleep(BATCH_SECONDS)
+    finally:
+        leave()
+
+
+def sse(numbered: Numbered) -> str:
+    """One event in the form of `text/event-stream`."""
+    data = json.dumps(event_data(numbered.event), ensure_ascii=False, separators=(",", ":"))
+    return f"id: {numbered.number}\nevent: {type(numbered.event).__name__}\ndata: {data}\n\n"
