@@ -77,3 +77,25 @@ class EchoTool:
         self.ran.append(arguments)
         emit("working\n")
         return ToolResult(str(arguments["text"]))
+
+
+class OneEngineLibrary:
+    """A library whose one model is a scripted engine."""
+
+    def __init__(self, engine: ScriptedEngine, *, failing: StudioError | None = None) -> None:
+        self._engine = engine
+        self._failing = failing
+
+    def engine(self, cancel: Cancel) -> ScriptedEngine:
+        if self._failing:
+            raise self._failing
+        return self._engine
+
+    def chosen_name(self) -> str:
+        return "Scripted"
+
+    def recommended(self) -> dict[str, object]:
+        return {"temperature": 0.5}
+
+    def system_prompt(self) -> str:
+        return "Be kind."

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import secrets
 import socket
 import sys
 import webbrowser
@@ -62,7 +63,9 @@ def build(settings: Settings, home: Home) -> Studio:
     kept = store.open(home.database)
     kept.messages.mark_interrupted()
     library = Library(home, kept, settings.load)
-    return Studio(home, settings, kept, Auth(kept), library, Turns(kept, library, {}))
+    if not kept.values.get("instance"):
+        kept.values.set("instance", secrets.token_hex(8))
+    return Studio(str(kept.values.get("instance")), home, settings, kept, Auth(kept), library, Turns(kept, library, {}))
 
 
 def close(studio: Studio) -> None:

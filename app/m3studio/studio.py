@@ -12,8 +12,9 @@ from m3studio.turns import Turns
 
 @dataclass(frozen=True, slots=True)
 class Studio:
-    """The services behind the page and the API."""
+    """The services behind the page and the API. `instance` names this data folder, whatever port it is served on."""
 
+    instance: str
     home: Home
     settings: Settings
     store: Store

@@ -12,6 +12,6 @@ def router(studio: Studio) -> APIRouter:
 
     @api.get("/healthz")
     async def healthz() -> dict[str, object]:
-        return {"status": "ok", "version": __version__, "instance": studio.store.instance}
+        return {"status": "ok", "version": __version__, "instance": studio.instance}
 
     return api
