@@ -1,1 +1,126 @@
-"""Placeholder."""
+"""What a model's text means: takes an answer apart while it streams. Each family's syntax is a file here.
+
+A parser knows text, tools' schemas and events. It knows no engine, and runs nothing.
+"""
+
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from functools import cache
+
+from m3studio.errors import NotFound
+from m3studio.messages import AssistantMessage, Event, Tool, ToolCall
+from m3studio.parsers._draft import Draft, FailedCall
+from m3studio.parsers._flow import Family, converse
+from m3studio.parsers._prompt import assistant_part
+from m3studio.parsers._schema import by_name, complaint
+from m3studio.parsers._source import Source
+from m3studio.plugins import collect
+
+__all__ = ["FailedCall", "Family", "StreamParser", "families", "family_of", "for_family", "for_template", "validate"]
+
+_PIECE = 4096  # longer texts are taken in pieces, so that the time stays linear in their length
+
+
+class StreamParser:
+    """Takes one answer apart, for one model call. Not for use by several threads.
+
+    `given` is what the prompt already held of the answer: `finish` includes it, the events do not. After `finish`,
+    `failed` lists the calls that must not run, and `tail` holds the last events.
+    """
+
+    def __init__(
+        self, family: Family, tools: Sequence[Tool | Mapping[str, object]], given: str, *, reasoning: bool
+    ) -> None:
+        self.family = family
+        self.tail: list[Event] = []
+        self._source = Source()
+        self._draft = Draft(by_name(tools))
+        read = family.read or converse
+        self._steps: Generator[None, None, None] = read(self._source, self._draft, family, reasoning)
+        self._over = False
+        next(self._steps)
+        self._advance(given)
+        self.given = self._draft.begin_answer()
+
+    @property
+    def failed(self) -> tuple[FailedCall, ...]:
+        """The calls that must not run, with the reason. Complete after `finish`."""
+        return tuple(self._draft.failed)
+
+    def feed(self, text: str) -> list[Event]:
+        """The events of more text."""
+        self._advance(text)
+        return self._taken()
+
+    def finish(self, *, truncated: bool = False) -> AssistantMessage:
+        """The whole answer; no more text comes. `truncated`: a limit cut it off, so an unfinished call is not mended.
+
+        `tool_calls` holds every call whose name was read. Look at `failed` before any of them runs.
+        """
+        if not self._over:
+            self._source.ended, self._source.truncated = True, truncated
+            next(self._steps, None)
+            if truncated:
+                self._draft.flush()
+            self._over = True
+            self.tail = self._taken()
+            self._message = self._draft.settle()
+        return self._message
+
+    def _taken(self) -> list[Event]:
+        events, self._draft.events = self._draft.events, []
+        return events
+
+    def _advance(self, text: str) -> None:
+        for start in range(0, len(text), _PIECE):
+            self._source.text += text[start : start + _PIECE]
+            next(self._steps, None)
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    """Every family, the most particular first."""
+    found = [module.FAMILY for module in collect(sys.modules[__name__]) if hasattr(module, "FAMILY")]
+    return tuple(sorted(found, key=lambda family: (-family.priority, family.name)))
+
+
+@cache
+def family_of(template: str) -> Family:
+    """The family that a chat template belongs to."""
+    return next(family for family in families() if family.recognises(template))
+
+
+def for_template(
+    template: str,
+    *,
+    tools: Sequence[Tool | Mapping[str, object]] = (),
+    prompt: str = "",
+    reasoning: bool = True,
+) -> StreamParser:
+    """The parser for a model with this chat template.
+
+    `tools` are the ones on offer, also in OpenAI's form: they give arguments their types, and calls are held to them.
+    `prompt` is the rendered prompt or its end: the answer may begin inside a thought, or go on with a text. With
+    `reasoning` False thoughts stay in the content, tags and all.
+    """
+    return StreamParser(family_of(template), tools, assistant_part(template, prompt), reasoning=reasoning)
+
+
+def for_family(
+    name: str,
+    *,
+    tools: Sequence[Tool | Mapping[str, object]] = (),
+    given: str = "",
+    reasoning: bool = True,
+) -> StreamParser:
+    """The parser of a family by its name; `given` is what the prompt already holds of the answer. Raises `NotFound`."""
+    family = next((family for family in families() if family.name == name), None)
+    if family is None:
+        known = ", ".join(sorted(one.name for one in families()))
+        raise NotFound(f"There is no parser “{name}”. Known ones: {known}.")
+    return StreamParser(family, tools, given, reasoning=reasoning)
+
+
+def validate(call: ToolCall, tools: Sequence[Tool | Mapping[str, object]]) -> str:
+    """Why `call` cannot run, as a sentence for the model; empty if it can."""
+    return complaint(call, by_name(tools))

@@ -1,0 +1,224 @@
+"""JSON as it arrives: finds where a value ends, hands it on in pieces, and reads calls written as JSON objects."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from m3studio.parsers._draft import Draft
+from m3studio.parsers._source import Sink, Source, Steps, Unreadable
+
+_PLAIN = re.compile(r'[^"\\]+')
+_SPACE = re.compile(r"[ \t\r\n]+")
+_WORD = re.compile(r"[-+.\w]+")
+_SCALAR = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null")
+_DEEPEST = 200
+
+
+class Scanner:
+    """Follows one JSON value through the pieces of its text. Raw line breaks inside strings are let through."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self._open: list[str] = []  # "{" and "[" that wait for their end
+        self._next: Callable[[str, int], int] = self._value
+        self._word = ""
+
+    def scan(self, text: str, *, ended: bool) -> int:
+        """How many characters of `text` belong to the value. Raises `Unreadable` where it is no JSON."""
+        place = 0
+        while place < len(text) and not self.done:
+            moved = self._next(text, place)
+            if moved == place and not self.done:
+                break
+            place = moved
+        if ended and not self.done and self._word and place == len(text):
+            self._end_word()
+        return place
+
+    # Each step takes what it can at `place` and returns the place after it.
+
+    def _value(self, text: str, place: int) -> int:
+        if space := _SPACE.match(text, place):
+            return space.end()
+        char = text[place]
+        if char in "{[":
+            if len(self._open) >= _DEEPEST:
+                raise Unreadable
+            self._open.append(char)
+            self._next = self._first_key if char == "{" else self._first_item
+        elif char == '"':
+            self._next = self._string
+        elif _WORD.match(char):
+            self._next = self._scalar
+            return self._scalar(text, place)
+        else:
+            raise Unreadable
+        return place + 1
+
+    def _first_item(self, text: str, place: int) -> int:
+        if text[place] == "]":
+            return self._close(place)
+        if not text[place].isspace():
+            self._next = self._value
+        return self._value(text, place)
+
+    def _first_key(self, text: str, place: int) -> int:
+        return self._close(place) if text[place] == "}" else self._key(text, place)
+
+    def _key(self, text: str, place: int) -> int:
+        if space := _SPACE.match(text, place):
+            return space.end()
+        if text[place] != '"':
+            raise Unreadable
+        self._next = self._key_string
+        return place + 1
+
+    def _key_string(self, text: str, place: int) -> int:
+        return self._quoted(text, place, self._colon)
+
+    def _string(self, text: str, place: int) -> int:
+        return self._quoted(text, place, self._after)
+
+    def _quoted(self, text: str, place: int, then: Callable[[str, int], int]) -> int:
+        if plain := _PLAIN.match(text, place):
+            return plain.end()
+        if text[place] == '"':
+            self._next = then
+            if then == self._after:
+                self._finish_value()
+            return place + 1
+        if len(text) < place + 2:
+            return place  # a lone backslash: wait for what it escapes
+        if text[place + 1] not in '"\\/bfnrtu':
+            raise Unreadable
+        return place + 2
+
+    def _colon(self, text: str, place: int) -> int:
+        if space := _SPACE.match(text, place):
+            return space.end()
+        if text[place] != ":":
+            raise Unreadable
+        self._next = self._value
+        return place + 1
+
+    def _scalar(self, text: str, place: int) -> int:
+        found = _WORD.match(text, place)
+        self._word += found.group() if found else ""
+        if len(self._word) > 400:
+            raise Unreadable
+        if found and found.end() == len(text):
+            return found.end()  # it may go on
+        self._end_word()
+        return found.end() if found else place if self.done else self._next(text, place)
+
+    def _end_word(self) -> None:
+        if not _SCALAR.fullmatch(self._word):
+            raise Unreadable
+        self._word = ""
+        self._next = self._after
+        self._finish_value()
+
+    def _after(self, text: str, place: int) -> int:
+        if space := _SPACE.match(text, place):
+            return space.end()
+        char = text[place]
+        if char == ",":
+            self._next = self._key if self._open[-1] == "{" else self._value
+            return place + 1
+        if char != {"{": "}", "[": "]"}[self._open[-1]]:
+            raise Unreadable
+        return self._close(place)
+
+    def _close(self, place: int) -> int:
+        self._open.pop()
+        self._next = self._after
+        self._finish_value()
+        return place + 1
+
+    def _finish_value(self) -> None:
+        self.done = not self._open
+
+
+def value(source: Source, sink: Sink) -> Steps[None]:
+    """Read one JSON value and hand its text to `sink` as it comes. Raises `Unreadable`."""
+    scanner = Scanner()
+    while True:
+        size = scanner.scan(source.text, ended=source.ended)
+        if size:
+            sink(source.take(size))
+        if scanner.done:
+            return
+        if not (yield from source.more()):
+            raise Unreadable(unfinished=True)
+
+
+def collected(source: Source) -> Steps[str]:
+    """The text of one JSON value. Raises `Unreadable`."""
+    pieces: list[str] = []
+    yield from value(source, pieces.append)
+    return "".join(pieces).strip()
+
+
+def string(source: Source) -> Steps[str]:
+    """One JSON string, decoded. Raises `Unreadable`."""
+    text = yield from collected(source)
+    found = json.loads(text, strict=False)
+    if not isinstance(found, str):
+        raise Unreadable
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Under which keys a call object holds its name, its arguments and its id."""
+
+    name: str = "name"
+    arguments: str = "arguments"
+    id: str = "id"
+
+
+def call(source: Source, draft: Draft, keys: Keys = Keys()) -> Steps[None]:
+    """Read `{"name": ..., "arguments": {...}}`. Raises `Unreadable` where it is anything else."""
+    first = len(draft.calls)
+    early: list[str] = []  # arguments that came ahead of the name
+    id = ""
+    yield from source.space()
+    yield from source.expect("{")
+    while True:
+        yield from source.space()
+        key = yield from string(source)
+        yield from source.space()
+        yield from source.expect(":")
+        yield from source.space()
+        named = len(draft.calls) > first
+        if key == keys.name and not named:
+            draft.open_call((yield from string(source)), id)
+            draft.arguments("".join(early))
+        elif key == keys.arguments:
+            yield from arguments(source, draft.arguments if named else early.append)
+        elif key == keys.id:
+            id = json_id((yield from collected(source)))
+            if named:
+                draft.identify(id)
+        else:
+            yield from value(source, lambda _: None)
+        yield from source.space()
+        if (yield from source.expect(",", "}")) == "}":
+            break
+    if len(draft.calls) == first:
+        raise Unreadable
+
+
+def arguments(source: Source, sink: Sink) -> Steps[None]:
+    """Read a call's arguments: an object, or a string that holds one."""
+    if (yield from source.peek()) == '"':
+        sink((yield from string(source)))
+    else:
+        yield from value(source, sink)
+
+
+def json_id(text: str) -> str:
+    """An id that may be written as a string, a number or null."""
+    found = json.loads(text)
+    return "" if found is None else str(found)
