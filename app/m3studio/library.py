@@ -112,7 +112,8 @@ class Library:
         raise NotFound(f"There is no model “{ref}” here. See the list with `m3studio list`.")
 
     def _opened(self) -> list[str]:
-        return list(self._store.values.get("opened_paths", []) or [])
+        paths = self._store.values.get("opened_paths")
+        return [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
 
     def _ref(self, path: Path) -> str:
         if path.is_relative_to(self._home.models):

@@ -14,7 +14,8 @@ def router(studio: Studio) -> APIRouter:
     values = studio.store.values
 
     def current() -> dict[str, object]:
-        return dict(values.get("defaults", {}) or {})
+        stored = values.get("defaults")
+        return stored if isinstance(stored, dict) else {}
 
     @api.get("")
     def read() -> dict[str, object]:

@@ -156,8 +156,10 @@ class Turns:
 
     def _run(self, turn: Turn, answer: StoredMessage) -> None:
         recorder = Recorder(self._store, answer)
+        answered = False
         try:
             self._answer(turn, answer, recorder)
+            answered = True
         except StudioError as error:
             self._fail(turn, recorder, error)
         except Exception as error:  # edge 1 of 2: whatever broke, the turn ends with a sentence
@@ -168,7 +170,8 @@ class Turns:
                 self._running.pop(turn.chat_id, None)
                 self._threads.pop(turn.id, None)
             turn.log.close()
-        self._title(turn)
+        if answered:
+            self._title(turn)
 
     def _answer(self, turn: Turn, answer: StoredMessage, recorder: Recorder) -> None:
         engine = self._library.engine(turn.cancel)
@@ -222,14 +225,14 @@ class Turns:
         )
 
     def _wishes(self, chat_id: str) -> Wishes:
-        general = wishes(self._store.values.get("defaults", {}) or {})
+        general = wishes(self._store.values.get("defaults"))
         return over(general, wishes(self._store.chats.get(chat_id).settings))
 
     def _title(self, turn: Turn) -> None:
         """After a chat's first answer, and unless the user was quicker, let the model name the chat."""
         try:
             stored = self._store.chats.get(turn.chat_id)
-            if stored.titled_by != "first" or turn.user_message_id is None or turn.cancel:
+            if stored.titled_by != "first" or turn.user_message_id is None or turn.cancel or self._closing:
                 return
             text = self._store.messages.get(turn.user_message_id).content
             title = titles.model_title(self._library.engine(turn.cancel), text, turn.cancel)

@@ -21,8 +21,12 @@ class Wishes:
     stop: tuple[str, ...] = ()
 
 
-def wishes(values: Mapping[str, object]) -> Wishes:
-    """Wishes from plain JSON values. Raises `BadInput` with the name of what does not fit."""
+def wishes(values: object) -> Wishes:
+    """Wishes from plain JSON values, None meaning none. Raises `BadInput` with the name of what does not fit."""
+    if values is None:
+        return Wishes()
+    if not isinstance(values, Mapping):
+        raise BadInput("Chat settings must be an object.")
     unknown = set(values) - {"system_prompt", "sampling", "variables", "max_tokens", "stop"}
     if unknown:
         raise BadInput(f"There is no chat setting “{sorted(unknown)[0]}”.")
