@@ -39,7 +39,7 @@ def test_sign_ins(opened):
     assert sessions.find(b"3" * 32) is None
     assert len(two.user_agent) == 300
     assert [row.id for row in sessions.list(120)] == [two.id, one.id]
-    assert sessions.touch(one.id, 130.0, 230.0)
+    assert sessions.touch(one.id, 130.0, 230.0).expires_at == 230.0
     assert [row.id for row in sessions.list(120)] == [one.id, two.id]
     assert [row.id for row in sessions.list(160)] == [one.id]
     sessions.delete_expired(160)
@@ -53,7 +53,7 @@ def test_sign_ins(opened):
 
 def test_keys(opened):
     key = opened.keys.add(b"k" * 32, "laptop", ("chat", "admin"), 5.0)
-    opened.keys.touch(key.id, 9.0)
+    assert opened.keys.touch(key.id, 9.0).last_used_at == 9.0
     found = opened.keys.find(b"k" * 32)
     assert (found.name, found.scopes, found.created_at, found.last_used_at) == ("laptop", ("chat", "admin"), 5.0, 9.0)
     assert opened.keys.list() == [found]

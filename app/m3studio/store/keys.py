@@ -46,10 +46,12 @@ class Keys:
             row = connection.execute(wanted, {"hash": key_hash}).first()
         return _key(row) if row else None
 
-    def touch(self, id: str, now: float) -> None:
-        """Note that the key was used."""
+    def touch(self, id: str, now: float) -> StoredKey | None:
+        """Note that the key was used. Returns it as it is now, None if it is gone."""
         with self._database.write() as connection:
             connection.execute(text("UPDATE api_keys SET last_used_at = :now WHERE id = :id"), {"now": now, "id": id})
+            row = connection.execute(text(f"SELECT {FIELDS} FROM api_keys WHERE id = :id"), {"id": id}).first()
+            return _key(row) if row else None
 
     def list(self) -> list[StoredKey]:
         """All of them, the newest first."""

@@ -45,12 +45,13 @@ class Sessions:
             row = connection.execute(wanted, {"hash": token_hash}).first()
         return SignIn(*row) if row else None
 
-    def touch(self, id: str, last_seen_at: float, expires_at: float) -> bool:
-        """Note that the browser was here; False if the sign-in is gone."""
+    def touch(self, id: str, last_seen_at: float, expires_at: float) -> SignIn | None:
+        """Note that the browser was here. Returns the sign-in as it is now, None if it is gone."""
         change = text("UPDATE sessions SET last_seen_at = :seen, expires_at = :expires WHERE id = :id")
         with self._database.write() as connection:
-            values = {"seen": last_seen_at, "expires": expires_at, "id": id}
-            return connection.execute(change, values).rowcount > 0
+            connection.execute(change, {"seen": last_seen_at, "expires": expires_at, "id": id})
+            row = connection.execute(text(f"SELECT {FIELDS} FROM sessions WHERE id = :id"), {"id": id}).first()
+            return SignIn(*row) if row else None
 
     def list(self, now: float) -> list[SignIn]:
         """Those that have not expired, the last seen first."""
