@@ -56,7 +56,11 @@ class Refused(Exception):
 
 
 class Gate:
-    """Wraps the whole app. `allowed_hosts` says which names the page may be opened under, without the port."""
+    """Wraps the whole app. `allowed_hosts` says which names the page may be opened under, without the port.
+
+    Routes find in `request.state` who asks: `session` and `api_key` (or None), the cookie's `token` and `cookie_name`,
+    and the `host` name that was asked for.
+    """
 
     def __init__(self, app: ASGIApp, auth: Auth, *, allowed_hosts: Callable[[str], bool] | Collection[str]) -> None:
         self._app = app
@@ -126,12 +130,13 @@ class Gate:
 
     async def _sign_in(self, scope: Scope, path: str, headers: dict[str, str], key: ApiKey | None) -> None:
         state = scope.setdefault("state", {})
+        token = cookie_of(scope, headers.get("cookie", ""))
         state["session"], state["api_key"] = None, key
+        state["token"], state["cookie_name"], state["host"] = token, cookie_name(scope), host_name(headers["host"])
         if key:
             if not (path.startswith("/v1/") or "admin" in key.scopes or path in OPEN):
                 raise Refused(403, "This API key opens /v1 alone. Make one with the scope admin for the rest.")
             return
-        token = cookie_of(scope, headers.get("cookie", ""))
         if token:
             state["session"] = await self._session(token)
         if state["session"] or path in OPEN:

@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from m3studio import paths
 from m3studio.auth import Auth
 from m3studio.errors import BadInput, NotAllowed, StudioError
-from m3studio.gate import cookie_name, cookie_of, host_name
 from m3studio.routes import error_answer, retry_after
 from m3studio.studio import Studio
 
@@ -71,13 +70,13 @@ class Login:
 
     async def logout(self, request: Request) -> Response:
         """End this browser's session."""
-        await run_in_threadpool(self._auth.logout, _token(request))
+        await run_in_threadpool(self._auth.logout, request.state.token)
         answer = JSONResponse({"ok": True}) if _wants_json(request) else RedirectResponse("login", 303)
         _set_cookie(request, answer, "", 0)
         return answer
 
     async def _signed_in(self, request: Request, token: str) -> Response:
-        await run_in_threadpool(self._auth.logout, _token(request))  # what this browser had before
+        await run_in_threadpool(self._auth.logout, request.state.token)  # what this browser had before
         answer = JSONResponse({"ok": True}) if _wants_json(request) else RedirectResponse("./", 303)
         _set_cookie(request, answer, token, COOKIE_SECONDS)
         return answer
@@ -98,8 +97,8 @@ def is_local(request: Request) -> bool:
     """Whether a browser on this very machine asks, with no proxy between that would make every client look local."""
     if any(name in request.headers for name in FORWARDED):
         return False
-    name = host_name(request.headers.get("host", ""))
-    return _is_loopback(client_address(request)) and (name == "localhost" or _is_loopback(name))
+    host = request.state.host
+    return _is_loopback(client_address(request)) and (host == "localhost" or _is_loopback(host))
 
 
 def _setup_flags(request: Request) -> str:
@@ -111,10 +110,6 @@ def _is_loopback(address: str) -> bool:
         return ip_address(address).is_loopback
     except ValueError:
         return False
-
-
-def _token(request: Request) -> str:
-    return cookie_of(request.scope, request.headers.get("cookie", ""))
 
 
 def client_address(request: Request) -> str:
@@ -176,7 +171,13 @@ def _set_cookie(request: Request, answer: Response, token: str, seconds: int) ->
     # The name __Host- demands the path /.  Without https two apps below one host keep their cookies apart.
     path = "/" if secure else request.scope.get("root_path", "").rstrip("/") or "/"
     answer.set_cookie(
-        cookie_name(request.scope), token, max_age=seconds, path=path, secure=secure, httponly=True, samesite="strict"
+        request.state.cookie_name,
+        token,
+        max_age=seconds,
+        path=path,
+        secure=secure,
+        httponly=True,
+        samesite="strict",
     )
 
 
