@@ -1,0 +1,46 @@
+// Own icons, 24 x 24, drawn with the current colour.
+
+const svg = (body) =>
+  `<svg class="icon" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round">${body}</svg>`;
+
+/** @type {Record<string, string>} */
+export const ICONS = {
+  logo: '<svg class="icon logo" viewBox="0 0 32 32"><rect width="32" height="32" rx="9" fill="#c2562d"/><path d="M8 22V11.5l5 6 3-4 3 4 5-6V22" fill="none" stroke="#fff" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round"/></svg>',
+  write: svg('<path d="M12 5H7a2 2 0 0 0-2 2v10a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2v-5"/><path d="M17.6 4.4a1.7 1.7 0 0 1 2.4 2.4L12.5 14.3 9.5 15l.7-3z"/>'),
+  search: svg('<circle cx="11" cy="11" r="6"/><path d="m20 20-4.6-4.6"/>'),
+  sidebar: svg('<rect x="3.5" y="5" width="17" height="14" rx="3"/><path d="M9.5 5v14"/>'),
+  sliders: svg('<path d="M4 8h9M18 8h2M4 16h2M11 16h9"/><circle cx="15.5" cy="8" r="2.2"/><circle cx="8.5" cy="16" r="2.2"/>'),
+  close: svg('<path d="m6 6 12 12M18 6 6 18"/>'),
+  more: svg('<circle cx="6" cy="12" r=".6"/><circle cx="12" cy="12" r=".6"/><circle cx="18" cy="12" r=".6"/>'),
+  pencil: svg('<path d="m5 19 1-4L16.5 4.500a2.1 2.1 0 0 1 3 3L9 18z"/><path d="m14.5 6.5 3 3"/>'),
+  trash: svg('<path d="M5 7h14M10 7V5h4v2M7 7l.8 12h8.400L17 7M10.5 11v5M13.5 11v5"/>'),
+  copy: svg('<rect x="9" y="9" width="11" height="11" rx="2.5"/><path d="M15 6.500A2.5 2.5 0 0 0 12.5 4h-6A2.5 2.5 0 0 0 4 6.500v6A2.5 2.5 0 0 0 6.5 15"/>'),
+  check: svg('<path d="m5 12.5 4.5 4.500L19 7"/>'),
+  retry: svg('<path d="M19.5 12a7.5 7.5 0 1 1-2.3-5.400L19.5 9"/><path d="M19.5 4.500V9H15"/>'),
+  play: svg('<path d="M8 5.500v13l10.5-6.500z"/>'),
+  up: svg('<path d="M12 19V5.500M6 11.500l6-6 6 6"/>'),
+  down: svg('<path d="M12 5v13.500M6 12.500l6 6 6-6"/>'),
+  stop: '<svg class="icon" viewBox="0 0 24 24" fill="currentColor"><rect x="7" y="7" width="10" height="10" rx="2"/></svg>',
+  chevron: svg('<path d="m6.5 9.5 5.5 5.5 5.5-5.5"/>'),
+  left: svg('<path d="m14.5 6.5-5.5 5.5 5.5 5.5"/>'),
+  right: svg('<path d="m9.5 6.5 5.5 5.5-5.5 5.5"/>'),
+  thought: svg('<path d="M9.5 18h5M10.5 21h3"/><path d="M8.5 15.500c0-1.5-2.5-3-2.5-6a6 6 0 0 1 12 0c0 3-2.5 4.5-2.5 6z"/>'),
+  tool: svg('<path d="m5 8 4 4-4 4M12 16h7"/>'),
+  wrap: svg('<path d="M4 6h16M4 12h13a3 3 0 0 1 0 6h-4M4 18h4"/><path d="m15 15.5-2.5 2.5 2.5 2.5"/>'),
+  image: svg('<rect x="4" y="5" width="16" height="14" rx="2.5"/><circle cx="9" cy="10" r="1.5"/><path d="m5 17 4.5-4 3 2.500L16 12l4 4"/>'),
+  warning: svg('<path d="M12 4 3.5 19h17z"/><path d="M12 10v4M12 16.700v.1"/>'),
+  paused: svg('<circle cx="12" cy="12" r="8"/><path d="M10 9.500v5M14 9.500v5"/>'),
+  download: svg('<path d="M12 4v11M7 11l5 4.5 5-4.500M5 19.500h14"/>'),
+  folder: svg('<path d="M4 7.500A1.5 1.5 0 0 1 5.5 6H10l2 2.500h6.500A1.5 1.5 0 0 1 20 10v7.500a1.5 1.5 0 0 1-1.5 1.500h-13A1.5 1.5 0 0 1 4 17.500z"/>'),
+  model: svg('<path d="m12 3.5 7.5 4.200v8.600L12 20.500l-7.5-4.200V7.700z"/><path d="m4.5 7.7 7.5 4.3 7.5-4.300M12 12v8.5"/>'),
+  eject: svg('<path d="M6 14 12 7l6 7zM6 18h12"/>'),
+  text: svg('<path d="M7 4h7l4 4v12H7z"/><path d="M14 4v4h4M10 12h5M10 15.500h5"/>'),
+  devices: svg('<rect x="3.5" y="5" width="12" height="9" rx="1.5"/><path d="M6.5 18h6M9.5 14v4"/><rect x="16" y="9" width="4.5" height="9" rx="1.2"/>'),
+  key: svg('<circle cx="8" cy="14.5" r="3.5"/><path d="m10.5 12 8-8M15.5 7l2.5 2.5"/>'),
+  lock: svg('<rect x="5.5" y="11" width="13" height="8.5" rx="2"/><path d="M8.5 11V8a3.5 3.5 0 0 1 7 0v3"/>'),
+  leave: svg('<path d="M13 5H7.500A1.5 1.5 0 0 0 6 6.500v11A1.5 1.5 0 0 0 7.5 19H13M11 12h9M16.5 8.5 20 12l-3.5 3.5"/>'),
+  keyboard: svg('<rect x="3" y="6.5" width="18" height="11" rx="2.5"/><path d="M7 10h.1M10.3 10h.1M13.6 10h.1M17 10h.1M8 14h8"/>'),
+  sun: svg('<circle cx="12" cy="12" r="3.8"/><path d="M12 3.500v2M12 18.500v2M3.5 12h2M18.5 12h2M6 6l1.4 1.400M16.6 16.6 18 18M18 6l-1.4 1.400M7.4 16.6 6 18"/>'),
+  moon: svg('<path d="M19.5 14.300A8 8 0 0 1 9.7 4.500a8 8 0 1 0 9.8 9.800z"/>'),
+  screen: svg('<rect x="4" y="5" width="16" height="11" rx="2"/><path d="M9 20h6M12 16v4"/>'),
+};
