@@ -1,0 +1,269 @@
+"""A loaded model as the app uses it: conversations in, events out. Any thread may call it.
+
+Knows templates, parsers and the messages to the model's process. Knows no native code.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from m3studio import errors, gguf, parsers
+from m3studio.engines import ChatRequest, EngineFacts
+from m3studio.engines.llama import causes, wire
+from m3studio.engines.llama.process import Process
+from m3studio.errors import BadInput, EngineError
+from m3studio.messages import (
+    AssistantMessage,
+    Cancel,
+    EngineEvent,
+    FinishReason,
+    Notice,
+    PromptProgress,
+    Queued,
+    RoundFinished,
+    TextDelta,
+    Timings,
+    Usage,
+)
+from m3studio.sampling import Sampling, change
+from m3studio.settings import LoadSettings
+from m3studio.templates import CHATML, Renderer
+
+_FAILURES: Mapping[str, type[errors.StudioError]] = {
+    kind.__name__: kind for kind in (errors.BadInput, errors.ContextFull, errors.EngineError)
+}
+Replies = queue.SimpleQueue[wire.Reply | EngineError]
+
+
+def load(
+    path: Path, settings: LoadSettings, on_progress: Callable[[float], None], cancel: Cancel, name: str
+) -> "LlamaEngine":
+    """See `m3studio.engines.llama.open`."""
+    model = gguf.check(path)  # a file that llama.cpp would choke on never gets there
+    engine = LlamaEngine(name or model.header.name or path.stem, model.header.chat_template)
+    engine.load(model.path or path, settings, on_progress, cancel)
+    return engine
+
+
+class LlamaEngine:
+    """Keeps the `Engine` protocol, and completes plain prompts. Make it with `open`."""
+
+    def __init__(self, name: str, chat_template: str) -> None:
+        self.name = name
+        self._template = chat_template or CHATML
+        self._lock = threading.Lock()  # protects _calls, _last_id, _over and _closed
+        self._calls: dict[int, Replies] = {}
+        self._last_id = 0
+        self._over: EngineError | None = None
+        self._closed = False
+        self._loading: queue.SimpleQueue[wire.Answer | EngineError | None] = queue.SimpleQueue()
+        self._facts: EngineFacts | None = None
+        self._variables: Mapping[str, str] = {}
+        self._renderer = Renderer(self._template)
+        try:
+            self._process = Process(self._hear, self._end)
+        except OSError as error:
+            raise EngineError(f"The system starts no process for {name} ({error.strerror}).") from error
+
+    # ---------------------------------------------------------------------------------------------- loading
+
+    def load(self, path: Path, settings: LoadSettings, on_progress: Callable[[float], None], cancel: Cancel) -> None:
+        """Load the file, once. Raises as `open` does; the process is gone then."""
+        cancel.on_set(lambda: self._loading.put(None))
+        self._process.send(wire.Load(str(path), asdict(settings)))
+        try:
+            with suppress(BadInput):  # a template that fails is told with the first chat; its process starts meanwhile
+                self._renderer.capabilities()
+            ready = self._wait_until_ready(path, on_progress)
+        except BaseException:
+            self.close()
+            raise
+        facts: dict[str, Any] = {**ready.facts, "name": self.name, "devices": tuple(ready.facts["devices"])}  # type: ignore[arg-type]
+        self._facts = EngineFacts(**facts)
+        self._variables = ready.variables
+
+    def _wait_until_ready(self, path: Path, on_progress: Callable[[float], None]) -> wire.Ready:
+        while True:
+            answer = self._loading.get()
+            if isinstance(answer, wire.Ready):
+                return answer
+            if isinstance(answer, wire.Loaded):
+                on_progress(answer.share)
+            elif isinstance(answer, wire.Refused):
+                self._process.wait()  # then its log is complete
+                raise causes.refused(path.name, answer.stage, answer.reason, self._process.log())
+            elif isinstance(answer, EngineError):
+                raise answer
+            elif answer is None:
+                raise EngineError(f"Loading {self.name} was stopped.")
+
+    # ---------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def facts(self) -> EngineFacts:
+        if self._facts is None:
+            raise EngineError(f"{self.name} is not loaded yet.")
+        return self._facts
+
+    @property
+    def alive(self) -> bool:
+        return self._over is None
+
+    @property
+    def pid(self) -> int:
+        """The process that holds the model."""
+        return self._process.pid
+
+    def native_log(self) -> list[str]:
+        """The last lines of llama.cpp's own log."""
+        return self._process.log()
+
+    # ---------------------------------------------------------------------------------------------- work
+
+    def chat(self, request: ChatRequest, cancel: Cancel) -> Iterator[EngineEvent]:
+        """One model call; see `Engine.chat`."""
+        variables = {**self._variables, **request.variables}
+        prompt = self._renderer.prompt(request.messages, request.tools, variables, request.continue_final)
+        parser = parsers.for_template(self._template, tools=request.tools, prompt=prompt.generation_prompt)
+        events = self.complete(
+            prompt.text,
+            sampling=request.sampling,
+            max_tokens=request.max_tokens,
+            stop=request.stop,
+            session=request.session,
+            background=request.background,
+            cancel=cancel,
+        )
+        for event in events:
+            if isinstance(event, TextDelta):
+                yield from parser.feed(event.text)  # type: ignore[misc]
+            elif isinstance(event, RoundFinished):
+                cut = event.finish_reason != FinishReason.STOP
+                message = parser.finish(truncated=cut)
+                yield from parser.tail  # type: ignore[misc]
+                reason = FinishReason.TOOL_CALLS if message.tool_calls and not cut else event.finish_reason
+                yield replace(event, message=message, finish_reason=reason)
+            else:
+                yield event
+
+    def complete(
+        self,
+        prompt: str,
+        *,
+        sampling: Sampling = Sampling(),
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        session: str = "",
+        background: bool = False,
+        cancel: Cancel | None = None,
+    ) -> Generator[EngineEvent, None, None]:
+        """Go on from `prompt` as it is. `TextDelta` holds the model's raw text; `RoundFinished.message` all of it.
+
+        Raises as `chat` does. Closing the iterator cancels.
+        """
+        if max_tokens is not None and max_tokens < 1:
+            raise BadInput(f"max_tokens must be at least 1, not {max_tokens}.")
+        change(Sampling(), asdict(sampling))  # raises for values that the native samplers would abort on
+        with self._call() as (id, replies):
+            request = wire.Generate(id, prompt, asdict(sampling), max_tokens, tuple(stop), session, background)
+            self._process.send(request)
+            if cancel is not None:
+                cancel.on_set(lambda: self._process.send(wire.Abort(id)))
+            finished = False
+            try:
+                for event in _events(replies):
+                    finished = isinstance(event, RoundFinished)
+                    yield event
+            finally:
+                if not finished:
+                    self._process.send(wire.Abort(id))
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text`, markers counted as one. Raises `EngineError`."""
+        with self._call() as (id, replies):
+            self._process.send(wire.Count(id, text))
+            reply = replies.get()
+        if isinstance(reply, EngineError):
+            raise reply
+        if not isinstance(reply, wire.Counted):
+            raise TypeError(reply)
+        return reply.tokens
+
+    def close(self) -> None:
+        """End the process; its memory is free when this returns. Running calls raise `EngineError`."""
+        with self._lock:
+            self._closed = True
+        self._process.end()
+        self._renderer.close()
+
+    @contextmanager
+    def _call(self) -> Iterator[tuple[int, Replies]]:
+        """An id of its own, and the queue of what the process says to it."""
+        replies: Replies = queue.SimpleQueue()
+        with self._lock:
+            if self._over is not None:
+                raise EngineError(self._over.message, details=self._over.details)
+            self._last_id += 1
+            id = self._last_id
+            self._calls[id] = replies
+        try:
+            yield id, replies
+        finally:
+            with self._lock:
+                del self._calls[id]
+
+    # ------------------------------------------------------------------- called by the thread that reads
+
+    def _hear(self, message: wire.Answer) -> None:
+        if isinstance(message, (wire.Loaded, wire.Ready, wire.Refused)):
+            self._loading.put(message)
+            return
+        with self._lock:
+            replies = self._calls.get(message.id)
+        if replies is not None:  # else nobody waits for it any more
+            replies.put(message)
+
+    def _end(self, exit_code: int) -> None:
+        with self._lock:
+            if self._closed:
+                over = EngineError(f"{self.name} was unloaded. Send the message again to load it anew.")
+            else:
+                over = causes.died(self.name, exit_code, self._facts is None, self._process.log())
+            self._over = over
+            calls = list(self._calls.values())
+        self._loading.put(over)
+        for replies in calls:
+            replies.put(EngineError(over.message, details=over.details))
+
+
+def _events(replies: Replies) -> Iterator[EngineEvent]:
+    """The events of one request until its last one."""
+    texts: list[str] = []
+    while True:
+        reply = replies.get()
+        if isinstance(reply, wire.Text):
+            texts.append(reply.text)
+            yield TextDelta(reply.text)
+        elif isinstance(reply, wire.Prefill):
+            yield PromptProgress(reply.done, reply.total, reply.cached, reply.tokens_per_second)
+        elif isinstance(reply, wire.Waiting):
+            yield Queued(reply.place)
+        elif isinstance(reply, wire.Note):
+            yield Notice(reply.text)
+        elif isinstance(reply, wire.Done):
+            yield _finished(reply, "".join(texts))
+            return
+        elif isinstance(reply, wire.Failed):
+            raise _FAILURES[reply.kind](reply.reason)
+        elif isinstance(reply, EngineError):
+            raise reply
+
+
+def _finished(done: wire.Done, text: str) -> RoundFinished:
+    usage = Usage(done.prompt_tokens, done.completion_tokens, done.cached_tokens)
+    timings = Timings(done.queue_ms, done.prompt_ms, done.first_token_ms, done.predicted_ms)
+    return RoundFinished(AssistantMessage(text), FinishReason(done.reason), usage, timings)
