@@ -9,8 +9,9 @@ from functools import cache
 
 from m3studio.errors import NotFound
 from m3studio.messages import AssistantMessage, Event, Tool, ToolCall
+from m3studio.parsers._converse import converse
 from m3studio.parsers._draft import Draft, FailedCall
-from m3studio.parsers._flow import Family, converse
+from m3studio.parsers._family import Family
 from m3studio.parsers._prompt import assistant_part
 from m3studio.parsers._schema import by_name, complaint
 from m3studio.parsers._source import Source
@@ -29,14 +30,21 @@ class StreamParser:
     """
 
     def __init__(
-        self, family: Family, tools: Sequence[Tool | Mapping[str, object]], given: str, *, reasoning: bool
+        self,
+        family: Family,
+        tools: Sequence[Tool | Mapping[str, object]],
+        given: str,
+        *,
+        reasoning: bool,
+        json_answer: bool | None,
     ) -> None:
         self.family = family
         self.tail: list[Event] = []
         self._source = Source()
         self._draft = Draft(by_name(tools))
+        self._draft.unfence = family.fenced_json if json_answer is None else json_answer
         read = family.read or converse
-        self._steps: Generator[None, None, None] = read(self._source, self._draft, family, reasoning)
+        self._steps: Generator[None, None, object] = read(self._source, self._draft, family, reasoning)
         self._over = False
         next(self._steps)
         self._advance(given)
@@ -80,7 +88,7 @@ class StreamParser:
 @cache
 def families() -> tuple[Family, ...]:
     """Every family, the most particular first."""
-    found = [module.FAMILY for module in collect(sys.modules[__name__]) if hasattr(module, "FAMILY")]
+    found = [family for module in collect(sys.modules[__name__]) for family in getattr(module, "FAMILIES", ())]
     return tuple(sorted(found, key=lambda family: (-family.priority, family.name)))
 
 
@@ -96,14 +104,19 @@ def for_template(
     tools: Sequence[Tool | Mapping[str, object]] = (),
     prompt: str = "",
     reasoning: bool = True,
+    json_answer: bool | None = None,
 ) -> StreamParser:
     """The parser for a model with this chat template.
 
     `tools` are the ones on offer, also in OpenAI's form: they give arguments their types, and calls are held to them.
     `prompt` is the rendered prompt or its end: the answer may begin inside a thought, or go on with a text. With
-    `reasoning` False thoughts stay in the content, tags and all.
+    `reasoning` False thoughts stay in the content, tags and all. `json_answer` says whether JSON was asked for: then a
+    code block that is the whole answer is taken off. Not knowing (None), only families that are known to fence such
+    answers have it taken off.
     """
-    return StreamParser(family_of(template), tools, assistant_part(template, prompt), reasoning=reasoning)
+    return StreamParser(
+        family_of(template), tools, assistant_part(template, prompt), reasoning=reasoning, json_answer=json_answer
+    )
 
 
 def for_family(
@@ -112,13 +125,14 @@ def for_family(
     tools: Sequence[Tool | Mapping[str, object]] = (),
     given: str = "",
     reasoning: bool = True,
+    json_answer: bool | None = None,
 ) -> StreamParser:
     """The parser of a family by its name; `given` is what the prompt already holds of the answer. Raises `NotFound`."""
     family = next((family for family in families() if family.name == name), None)
     if family is None:
         known = ", ".join(sorted(one.name for one in families()))
         raise NotFound(f"There is no parser “{name}”. Known ones: {known}.")
-    return StreamParser(family, tools, given, reasoning=reasoning)
+    return StreamParser(family, tools, given, reasoning=reasoning, json_answer=json_answer)
 
 
 def validate(call: ToolCall, tools: Sequence[Tool | Mapping[str, object]]) -> str:

@@ -82,6 +82,7 @@ class Draft:
 
     def __init__(self, tools: Mapping[str, Tool]) -> None:
         self.tools = tools
+        self.unfence = False  # JSON was asked for: a code block around it is no part of the answer
         self.events: list[Event] = []
         self.content = Channel()
         self.reasoning = Channel()
@@ -145,7 +146,7 @@ class Draft:
         """The latest call had to be mended."""
         self.calls[-1].notes.append(note)
 
-    def mend(self, first: int, raw: str, *, truncated: bool = False) -> bool:
+    def mend(self, first: int, raw: str, *, truncated: bool = False, note: str = "", sure: bool = True) -> bool:
         """Read `raw`, a call that broke its syntax, anew; `first` is its place if it has one yet.
 
         False if there is nothing of a call in it: then nothing was written.
@@ -153,7 +154,7 @@ class Draft:
         opened = self.calls[first] if len(self.calls) > first else None
         healed = [] if truncated else healing.read(raw, self.tools)
         if not healed:
-            return self._give_up(opened, raw, truncated=truncated)
+            return self._give_up(opened, raw, truncated=truncated, sure=sure)
         for number, one in enumerate(healed):
             if opened and not number:
                 opened.name, opened.id = one.name, one.id or opened.id
@@ -161,10 +162,10 @@ class Draft:
             else:
                 self.open_call(one.name, one.id)
                 self.arguments(one.arguments)
-            self.calls[first + number].notes.append(one.note)
+            self.calls[first + number].notes += [note, one.note]
         return True
 
-    def _give_up(self, opened: Call | None, raw: str, *, truncated: bool) -> bool:
+    def _give_up(self, opened: Call | None, raw: str, *, truncated: bool, sure: bool) -> bool:
         error = (
             "The call was cut off before its end because the answer reached its limit. Nothing was run."
             if truncated
@@ -173,7 +174,7 @@ class Draft:
         if opened:
             opened.broken, opened.text, opened.truncated = error, raw, truncated
             return True
-        if truncated or healing.looks_like_call(raw):
+        if sure and healing.looks_like_call(raw):
             self.failed.append(FailedCall("", raw, error, truncated=truncated))
             return True
         return False

@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from m3studio.parsers import healing
 from m3studio.parsers._draft import Draft
-from m3studio.parsers._source import Sink, Source, Steps, Unreadable
+from m3studio.parsers._source import NotACall, Sink, Source, Steps, Unreadable
 
 _PLAIN = re.compile(r'[^"\\]+')
 _SPACE = re.compile(r"[ \t\r\n]+")
@@ -174,15 +175,16 @@ class Keys:
     """Under which keys a call object holds its name, its arguments and its id."""
 
     name: str = "name"
-    arguments: str = "arguments"
+    arguments: tuple[str, ...] = ("arguments", "parameters")  # any but the first is noted as mended
     id: str = "id"
 
 
-def call(source: Source, draft: Draft, keys: Keys = Keys()) -> Steps[None]:
-    """Read `{"name": ..., "arguments": {...}}`. Raises `Unreadable` where it is anything else."""
-    first = len(draft.calls)
-    early: list[str] = []  # arguments that came ahead of the name
-    id = ""
+def call(source: Source, draft: Draft, keys: Keys = Keys(), *, known: bool = False) -> Steps[None]:
+    """Read `{"name": ..., "arguments": {...}}`. Raises `Unreadable` where it is anything else.
+
+    With `known` the name must be one of the tools on offer.
+    """
+    object_ = _CallObject(draft, keys, known)
     yield from source.space()
     yield from source.expect("{")
     while True:
@@ -191,23 +193,54 @@ def call(source: Source, draft: Draft, keys: Keys = Keys()) -> Steps[None]:
         yield from source.space()
         yield from source.expect(":")
         yield from source.space()
-        named = len(draft.calls) > first
-        if key == keys.name and not named:
-            draft.open_call((yield from string(source)), id)
-            draft.arguments("".join(early))
-        elif key == keys.arguments:
-            yield from arguments(source, draft.arguments if named else early.append)
-        elif key == keys.id:
-            id = json_id((yield from collected(source)))
-            if named:
-                draft.identify(id)
-        else:
-            yield from value(source, lambda _: None)
+        yield from object_.member(source, key)
         yield from source.space()
         if (yield from source.expect(",", "}")) == "}":
             break
-    if len(draft.calls) == first:
+    if not object_.named:
         raise Unreadable
+
+
+class _CallObject:
+    """A call object whose members come in any order."""
+
+    def __init__(self, draft: Draft, keys: Keys, known: bool) -> None:
+        self.draft = draft
+        self.keys = keys
+        self.known = known
+        self.named = False
+        self.id = ""
+        self.early: list[str] = []  # arguments that came ahead of the name
+        self.note = ""
+
+    def member(self, source: Source, key: str) -> Steps[None]:
+        if key == self.keys.name and not self.named:
+            name = yield from string(source)
+            if self.known and not healing.closest(name, self.draft.tools):
+                raise NotACall
+            self._open(name)
+        elif key in self.keys.arguments:
+            if key != self.keys.arguments[0]:
+                self.note = f"took the arguments from “{key}”"
+            if self.named:
+                self._note()
+            yield from arguments(source, self.draft.arguments if self.named else self.early.append)
+        elif key == self.keys.id:
+            self.id = json_id((yield from collected(source)))
+            if self.named:
+                self.draft.identify(self.id)
+        else:
+            yield from value(source, lambda _: None)
+
+    def _open(self, name: str) -> None:
+        self.named = True
+        self.draft.open_call(name, self.id)
+        self.draft.arguments("".join(self.early))
+        self._note()
+
+    def _note(self) -> None:
+        if self.note:
+            self.draft.note(self.note)
 
 
 def arguments(source: Source, sink: Sink) -> Steps[None]:

@@ -22,6 +22,10 @@ class Unreadable(Exception):
         self.unfinished = unfinished
 
 
+class NotACall(Unreadable):
+    """The text is plainly something else than a call: no use in mending it."""
+
+
 class Stop:
     """Markers to look for. None may be the beginning of another: which one it is must not depend on what follows."""
 

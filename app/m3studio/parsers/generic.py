@@ -1,12 +1,19 @@
-"""Any other model: thoughts between common tags, calls as JSON between `<tool_call>` tags, as a prompt can teach it."""
+"""Any other model: thoughts between common tags, calls between `<tool_call>` tags, as a prompt can teach them."""
 
-from m3studio.parsers._calls import tagged
-from m3studio.parsers._flow import Family
+from m3studio.parsers._calls import any_tagged
+from m3studio.parsers._family import Family
 
-FAMILY = Family(
-    "generic",
-    marks=((),),
-    priority=0,
-    calls={"<tool_call>": tagged("</tool_call>")},
-    thinking={"<think>": "</think>", "<thinking>": "</thinking>", "[THINK]": "[/THINK]"},
+FAMILIES = (
+    Family(
+        "generic",
+        marks=((),),
+        priority=0,
+        calls={"<tool_call>": any_tagged()},
+        thinking={
+            "<think>": "</think>",
+            "<thinking>": "</thinking>",
+            "<thought>": "</thought>",
+            "[THINK]": "[/THINK]",
+        },
+    ),
 )

@@ -3,6 +3,7 @@
 Knows no family and runs nothing. What it mends it names; what it cannot read for certain it leaves alone.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,22 @@ class Healed:
     arguments: str
     note: str
     id: str = ""
+
+
+CALL_KEYS = frozenset({"name", "tool_name", "tool", "function", "function_name", "type", "id", "tool_call_id"})
+
+
+def closest(name: str, tools: Mapping[str, Tool]) -> str:
+    """The tool that `name` means; empty if none is close enough to be sure."""
+    return name if name in tools else ""
+
+
+def is_json(text: str) -> bool:
+    """Whether `text` is a JSON object or list."""
+    try:
+        return isinstance(json.loads(text), (dict, list))
+    except (ValueError, RecursionError):
+        return False
 
 
 def read(raw: str, tools: Mapping[str, Tool]) -> list[Healed]:

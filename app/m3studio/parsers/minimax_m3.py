@@ -1,10 +1,11 @@
 """MiniMax M3: a namespace token ahead of every tag, arguments as nested tags, lists as `<item>`."""
 
-from m3studio.parsers._calls import NO_END, Members
 from m3studio.parsers._draft import Draft
-from m3studio.parsers._flow import Family, attempt
+from m3studio.parsers._family import Family
+from m3studio.parsers._flow import NO_END, attempt
 from m3studio.parsers._schema import Schema, inside, property_of, typed, types
 from m3studio.parsers._source import Source, Steps, Unreadable, stop
+from m3studio.parsers._tags import Members
 
 NS = "]<]minimax[>["
 _BLOCK_END = f"{NS}</tool_call>"
@@ -75,10 +76,12 @@ def _value(source: Source, name: str, schema: Schema, depth: int = 0) -> Steps[o
     return typed(text, schema)
 
 
-FAMILY = Family(
-    "minimax_m3",
-    marks=((NS,), ("<mm:think>",)),
-    priority=100,
-    calls={f"{NS}<tool_call>": _block},
-    thinking={"<mm:think>": "</mm:think>"},
+FAMILIES = (
+    Family(
+        "minimax_m3",
+        marks=((NS,), ("<mm:think>",)),
+        priority=100,
+        calls={f"{NS}<tool_call>": _block},
+        thinking={"<mm:think>": "</mm:think>"},
+    ),
 )

@@ -1,0 +1,109 @@
+"""Answers that are a call (or JSON) as a whole, though nothing marks them: a bare object, or one in a code block."""
+
+from m3studio.parsers import _json, healing
+from m3studio.parsers._draft import Draft
+from m3studio.parsers._family import Family, Reader
+from m3studio.parsers._flow import FENCE, attempt, call, fence
+from m3studio.parsers._source import Source, Steps, Unreadable, stop
+
+_KEYS = _json.Keys(arguments=("arguments", "parameters", "args", "input"))
+_LANGUAGES = {"", "json", "jsonc", "tool_call", "tool_calls", "tool_code", "tool", "xml", "text"}
+_BARE = "took a bare JSON object for a call"
+
+
+def bare_calls(keys: _json.Keys = _KEYS, note: str = "") -> Reader:
+    """Objects that name a tool on offer, one after the other, maybe parted by semicolons."""
+
+    def one(source: Source, draft: Draft) -> Steps[None]:
+        yield from _json.call(source, draft, keys, known=True)
+        if note:
+            draft.note(note)
+
+    def read(source: Source, draft: Draft) -> Steps[None]:
+        more = "{"
+        while more == "{":
+            yield from _names_a_call(source)
+            yield from attempt(source, draft, one(source, draft), stop(), sure=False)
+            yield from source.space()
+            yield from source.accept(";", ",")
+            yield from source.space()
+            more = yield from source.peek()
+
+    return read
+
+
+_ANY_BARE = bare_calls(note=_BARE)
+
+
+def whole(source: Source, draft: Draft, family: Family) -> Steps[None]:
+    """At the beginning of an answer: read it as a call if it is one as a whole."""
+    yield from source.space()
+    first = yield from source.peek()
+    if first == "{" and draft.tools:
+        reader = family.bare or _ANY_BARE
+        if not (yield from call(source, draft, reader)):
+            draft.text(source.take(1))
+    elif first == "`":
+        yield from _fenced(source, draft, family)
+
+
+def _fenced(source: Source, draft: Draft, family: Family) -> Steps[None]:
+    """A code block that is the whole answer and holds a call, or the JSON that was asked for."""
+    mark = source.mark()
+    try:
+        if not (yield from source.accept(FENCE)):
+            return
+        try:
+            inner = yield from _block(source, draft, family)
+        except Unreadable:
+            inner = ""
+        if inner and _taken(draft, inner):
+            return
+        source.rewind(mark)
+    finally:
+        source.forget()
+    source.take(len(FENCE))
+    yield from fence(source, draft)
+
+
+def _block(source: Source, draft: Draft, family: Family) -> Steps[str]:
+    """The text of a code block that may be a call or JSON, and that nothing follows. Raises `Unreadable` otherwise."""
+    language = (yield from source.word("\n")).strip().lower()
+    if language not in _LANGUAGES:
+        raise Unreadable
+    yield from source.space()
+    first = yield from source.peek()
+    if not (draft.unfence and language == "json"):
+        if not draft.tools or not (first in ("{", "[", "<") or language == "tool_code"):
+            raise Unreadable
+        if first == "{":
+            yield from _names_a_call(source)
+    inner, _ = yield from source.collect(stop(f"\n{FENCE}"))
+    yield from source.space()
+    if (yield from source.peek()):
+        raise Unreadable
+    return inner
+
+
+def _names_a_call(source: Source) -> Steps[None]:
+    """Look whether an object's first key is one that a call begins with."""
+    mark = source.mark()
+    try:
+        source.take(1)
+        yield from source.space()
+        key = yield from source.word(":", "\n", "}")
+        if key.strip().strip("\"'") not in healing.CALL_KEYS:
+            raise Unreadable
+        source.rewind(mark)
+    finally:
+        source.forget()
+
+
+def _taken(draft: Draft, inner: str) -> bool:
+    """Whether the block's text was read as calls, or as the JSON answer that it is."""
+    if draft.tools and draft.mend(len(draft.calls), inner, note="took a code block for a call", sure=False):
+        return True
+    if draft.unfence and healing.is_json(inner):
+        draft.text(inner)
+        return True
+    return False

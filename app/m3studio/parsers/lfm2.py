@@ -1,0 +1,42 @@
+"""LFM2: a Python list of calls, `[name(key=value)]`, between tool-call tokens; JSON where it was asked for."""
+
+from m3studio.parsers._calls import listed, sequence
+from m3studio.parsers._draft import Draft
+from m3studio.parsers._family import Family
+from m3studio.parsers._literal import python_call
+from m3studio.parsers._source import Source, Steps, Unreadable
+
+_BEGIN = "<|tool_call_start|>"
+_END = "<|tool_call_end|>"
+_JSON = listed(_END)
+
+
+def _item(source: Source, draft: Draft) -> Steps[None]:
+    yield from python_call(source, draft)
+    yield from source.space()
+    if not (yield from source.sees(",", "]")):
+        raise Unreadable(unfinished=source.ended and not source.text)
+
+
+_PYTHON = sequence(_item, _END)
+
+
+def _calls(source: Source, draft: Draft) -> Steps[None]:
+    mark = source.mark()
+    yield from source.space()
+    yield from source.expect("[")
+    yield from source.space()
+    first = yield from source.peek()
+    source.rewind(mark)
+    source.forget()
+    yield from (_JSON if first == "{" else _PYTHON)(source, draft)
+
+
+FAMILIES = (
+    Family(
+        "lfm2",
+        marks=((_BEGIN,), ("<|tool_list_start|>",), ("<|im_start|>", "List of tools: [")),
+        priority=80,
+        calls={_BEGIN: _calls},
+    ),
+)
