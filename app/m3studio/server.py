@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from m3studio import __version__, log, plugins, routes, store
 from m3studio.auth import Auth
 from m3studio.errors import BadInput, Busy
-from m3studio.gate import Gate
+from m3studio.gate import Gate, own_hosts
 from m3studio.library import Library
 from m3studio.paths import Home, default_home, static_dir
 from m3studio.settings import Settings
@@ -95,7 +95,7 @@ def front(studio: Studio) -> ASGIApp:
         app.include_router(module.router(studio))
     app.mount("/static", StaticFiles(directory=static_dir()))
     app.mount("/", page)
-    hosts = own_hosts(studio.settings)
+    hosts = own_hosts(f"{studio.settings.host},{studio.settings.allow_host}")
     return Gate(GZipMiddleware(app, minimum_size=1024), studio.auth, allowed_hosts=hosts)
 
 
@@ -169,13 +169,6 @@ def addresses() -> list[str]:
     four = [item.address for item in found if item.family == socket.AF_INET]
     six = [item.address.partition("%")[0] for item in found if item.family == socket.AF_INET6]
     return [*four, *six]
-
-
-def own_hosts(settings: Settings) -> frozenset[str]:
-    """The names under which a browser may ask for the page; any other Host is refused (DNS rebinding)."""
-    name = socket.gethostname().lower()
-    further = {host.strip().lower() for host in settings.allow_host.split(",") if host.strip()}
-    return frozenset({"localhost", name, f"{name}.local", settings.host.lower(), *addresses(), *further})
 
 
 def urls(settings: Settings) -> list[str]:
