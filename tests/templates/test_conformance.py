@@ -1,0 +1,39 @@
+"""Every rendered prompt of llama.cpp's own chat tests. The cases lie outside the project (llama.cpp, MIT licence)."""
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from m3studio.templates.environment import Template
+from m3studio.templates.prompts import build
+from m3studio.templates.shape import probe
+
+FOLDER = os.environ.get("M3STUDIO_TEST_CASES", "")
+DAY = datetime(2026, 11, 20)  # of the dump
+EXCEPTIONS: dict[str, str] = {}  # case -> why ours differs; at most ten
+
+
+@pytest.mark.skipif(
+    not FOLDER, reason="set M3STUDIO_TEST_CASES to the folder that holds toolcalls.jsonl and templates/"
+)
+def test_prompts_are_llama_cpps_byte_for_byte():
+    cases = [json.loads(line) for line in (Path(FOLDER) / "toolcalls.jsonl").read_text("utf-8").splitlines()]
+    sources = {path.stem: path.read_text("utf-8") for path in (Path(FOLDER) / "templates").glob("*.jinja")}
+    known = {name: (template := Template(source), probe(template)) for name, source in sources.items()}
+    assert len(cases) >= 220
+    wrong = {
+        case["id"]
+        for case in cases
+        if (case["prompt"], case["generation_prompt"]) != rendered(case, *known[case["template"]])
+    }
+    assert wrong == set(EXCEPTIONS)
+    assert len(EXCEPTIONS) <= 10
+
+
+def rendered(case, template, shape):
+    variables = {**case["kwargs"], "now": DAY}
+    prompt = build(template, shape, case["messages"], case["tools"], variables, case["continue_final_message"] or False)
+    return prompt.text, prompt.generation_prompt
