@@ -3,6 +3,7 @@
 import html
 import json
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request, Response
@@ -13,7 +14,9 @@ from m3studio import paths
 from m3studio.auth import Auth
 from m3studio.errors import BadInput, NotAllowed, StudioError
 from m3studio.routes import error_answer, retry_after
-from m3studio.studio import Studio
+
+if TYPE_CHECKING:
+    from m3studio.studio import Studio
 
 LONGEST_BODY = 16 * 1024
 COOKIE_SECONDS = 90 * 86400  # no session lives longer; the server ends it earlier
@@ -82,7 +85,7 @@ class Login:
         return answer
 
 
-def router(studio: Studio) -> APIRouter:
+def router(studio: "Studio") -> APIRouter:
     """`/login`, `/setup` and `/logout`; the gate leaves the first two open."""
     api, login = APIRouter(), Login(studio.auth)
     api.get("/login")(login.show_login)

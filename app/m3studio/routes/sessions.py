@@ -1,13 +1,16 @@
 """Who is signed in, API keys, and changing the password. Knows no cookie."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from m3studio.auth import ApiKey, Session
 from m3studio.routes.login import client_address
-from m3studio.studio import Studio
+
+if TYPE_CHECKING:
+    from m3studio.studio import Studio
 
 
 class NewKey(BaseModel):
@@ -28,7 +31,7 @@ class NewPassword(BaseModel):
 class Access:
     """What the routes do, on `Auth`."""
 
-    studio: Studio
+    studio: "Studio"
 
     def sessions(self, request: Request) -> dict[str, object]:
         """Every signed-in browser; `current` marks the one that asks."""
@@ -61,7 +64,7 @@ class Access:
         return {"ok": True}
 
 
-def router(studio: Studio) -> APIRouter:
+def router(studio: "Studio") -> APIRouter:
     """`/api/sessions`, `/api/keys` and `/api/password`."""
     api, access = APIRouter(prefix="/api"), Access(studio)
     api.get("/sessions")(access.sessions)
