@@ -8,7 +8,8 @@ import importlib
 import os
 import sys
 import traceback
-from types import ModuleType
+from collections.abc import Callable
+from typing import Protocol
 
 from m3studio import __version__, settings
 from m3studio.errors import BadInput, StudioError
@@ -24,11 +25,25 @@ VERBS = {
 }
 
 
-def main(argv: list[str] | None = None) -> int:
+class Verb(Protocol):
+    """What a verb's file holds."""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace, settings: settings.Settings) -> int: ...
+
+
+def find(verb: str) -> Verb:
+    """The verb's file."""
+    module: Verb = importlib.import_module(f"m3studio.cli.{verb}")
+    return module
+
+
+def main(argv: list[str] | None = None, find: Callable[[str], Verb] = find) -> int:
     """Run the command and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     words = sys.argv[1:] if argv is None else argv
     try:
-        code = run(words)
+        code = run(words, find)
         sys.stdout.flush()
         return code
     except SystemExit as leave:  # argparse, after --help or a wrong flag
@@ -44,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
         return fail(f"Something broke that should not ({type(error).__name__}: {error}). {record(error)}")
 
 
-def run(words: list[str]) -> int:
+def run(words: list[str], find: Callable[[str], Verb]) -> int:
     """Parse the verb's flags, then run it."""
     if words[:1] == ["--version"]:
         sys.stdout.write(f"m3studio {__version__}\n")
@@ -53,17 +68,16 @@ def run(words: list[str]) -> int:
         return fail(f"There is no verb “{words[0]}”. Known ones: {', '.join(VERBS)}. See `m3studio --help`.", USAGE)
     named = bool(words) and words[0] in VERBS
     verb, rest = (words[0], words[1:]) if named else ("serve", words)
-    module = importlib.import_module(f"m3studio.cli.{verb}")
+    module = find(verb)
     args = parser_of(module, verb, named).parse_args(rest)
     try:
         chosen = settings.resolve(vars(args), {})
     except BadInput as error:
         return fail(str(error), USAGE)
-    code: int = module.run(args, chosen)
-    return code
+    return module.run(args, chosen)
 
 
-def parser_of(module: ModuleType, verb: str, named: bool) -> argparse.ArgumentParser:
+def parser_of(module: Verb, verb: str, named: bool) -> argparse.ArgumentParser:
     """The verb's parser. Without a verb its help tells of the others too."""
     parser = argparse.ArgumentParser(
         prog=f"m3studio {verb}",

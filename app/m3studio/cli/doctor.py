@@ -1,6 +1,7 @@
 """`m3studio doctor`: checks what the app stands on, and says how to mend what is broken. Mends nothing."""
 
 import argparse
+import contextlib
 import http.client
 import json
 import shutil
@@ -67,12 +68,12 @@ def all_checks(settings: Settings) -> Iterator[Check]:
     yield port(settings.host, settings.port)
 
 
-def engine() -> Check:
+def engine(probe: str = PROBE) -> Check:
     """Can llama.cpp be loaded here?"""
     fix = "Install it again: `sh install.sh` in the app's folder, or `pip install --force-reinstall llama-cpp-python`."
     try:
         answer = subprocess.run(
-            [sys.executable, "-c", PROBE],
+            [sys.executable, "-c", probe],
             capture_output=True,
             text=True,
             timeout=60,
@@ -131,9 +132,9 @@ def port(host: str, number: int) -> Check:
 def runs_at(number: int) -> bool:
     """Does M3 Studio answer on this machine's port `number`?"""
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", number, timeout=2)
-        connection.request("GET", "/healthz")
-        answer = json.loads(connection.getresponse().read(10_000))
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", number, timeout=2)) as connection:
+            connection.request("GET", "/healthz")
+            answer = json.loads(connection.getresponse().read(10_000))
         return isinstance(answer, dict) and "instance" in answer
     except (OSError, OverflowError, http.client.HTTPException, ValueError):
         return False
