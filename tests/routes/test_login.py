@@ -118,6 +118,8 @@ def test_of_fifty_racing_clients_exactly_one_wins(app, auth):
     assert len(winners) == 1
     assert {status for number, status in results if number not in winners} <= {403, 409}
     assert auth.login(f"password {winners[0]}", "::1", "")
+    late = browser(app, THERE).post("/setup", json={"password": GOOD, "token": token})
+    assert (late.status_code, "Sign in with it" in late.json()["error"]["message"]) == (409, True)
 
 
 # ------------------------------------------------------------------------------------------------------------ sign-in

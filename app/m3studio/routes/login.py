@@ -62,7 +62,7 @@ class Login:
         """Set the first password, with `token` from another machine, and sign in with it."""
         try:
             fields = await _fields(request)
-            if not is_local(request):
+            if not is_local(request) and not await run_in_threadpool(self._auth.has_password):
                 self._auth.check_setup_token(_text(fields, "token"))
             password = _text(fields, "password")
             await run_in_threadpool(self._auth.set_first_password, password)
