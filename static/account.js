@@ -2,7 +2,7 @@
 import { ask, get, post, remove } from "./api.js";
 import { dialog, shortcuts } from "./dialogs.js";
 import { button, copy, h, icon, shadow } from "./dom.js";
-import { ago } from "./format.js";
+import { ago, device } from "./format.js";
 import { SHORTCUTS } from "./keys.js";
 import { chooseTheme, chosenTheme } from "./theme.js";
 import { complain, toast } from "./toast.js";
@@ -49,8 +49,8 @@ async function devices() {
         await remove(`api/sessions/${session.id}`).catch(complain);
         await draw();
       };
-      const words = [session.address, `used ${ago(session.seen_at ?? session.last_seen_at ?? session.created_at)}`].filter(Boolean).join(" · ");
-      return h("li", {}, icon("devices"), h("span", { class: "what" }, h("b", {}, session.label || session.user_agent || "A browser"), h("small", {}, words)),
+      const words = [session.address, `used ${ago(session.last_seen_at)}`].filter(Boolean).join(" · ");
+      return h("li", {}, icon("devices"), h("span", { class: "what" }, h("b", {}, device(session.user_agent ?? "")), h("small", {}, words)),
         session.current ? h("em", {}, "This device") : button({ name: "Sign out", text: "Sign out", class: "quiet", onclick: end }));
     }));
   };

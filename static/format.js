@@ -63,3 +63,11 @@ export function figures(stats, model) {
     model,
   ].filter(Boolean);
 }
+
+/** A browser by its name, as far as it says. @param {string} agent its User-Agent */
+export function device(agent) {
+  const named = (/** @type {[RegExp, string][]} */ table) => table.find(([pattern]) => pattern.test(agent))?.[1] ?? "";
+  const browser = named([[/Edg\//, "Edge"], [/OPR\//, "Opera"], [/Firefox\//, "Firefox"], [/Chrom(e|ium)\//, "Chrome"], [/Safari\//, "Safari"]]);
+  const system = named([[/iPhone|iPad/, "iOS"], [/Android/, "Android"], [/Mac OS X/, "macOS"], [/Windows/, "Windows"], [/CrOS/, "ChromeOS"], [/Linux/, "Linux"]]);
+  return [browser || "A browser", system].filter(Boolean).join(" on ");
+}

@@ -13,7 +13,7 @@ unpack() { # name@version -> $work/package
 
 unpack marked@18.2.1
 cp "$work/package/lib/marked.esm.js" "$vendor/"
-cp "$work/package/LICENSE.md" "$vendor/marked.LICENSE"
+cp "$work/package/LICENSE" "$vendor/marked.LICENSE"
 unpack dompurify@3.4.18
 cp "$work/package/dist/purify.es.mjs" "$vendor/"
 cp "$work/package/LICENSE" "$vendor/dompurify.LICENSE"

@@ -9,7 +9,7 @@ from m3studio.sampling import Sampling
 from m3studio.studio import Studio
 
 KEY = "defaults"  # in the store; its shape is that of a chat's settings
-AUTO, ON, OFF = "Model's choice", "On", "Off"
+AUTO, ON, OFF = "Auto", "On", "Off"
 # Template variables differ by family: Qwen, GLM and others read the first name, MiniMax M3 the second.
 THINKING: Mapping[str, dict[str, object]] = {
     AUTO: {},
@@ -41,7 +41,7 @@ def form(studio: Studio, blocks: gr.Blocks) -> None:
     )
     recommended = gr.Checkbox(True, label="Sampling as the model's makers recommend", interactive=True)
     sliders = [
-        gr.Slider(low, high, getattr(Sampling(), name), step=step, label=label, interactive=False)
+        gr.Slider(low, high, getattr(Sampling(), name), step=step, label=label, interactive=False, buttons=[])
         for name, (label, low, high, step) in SLIDERS.items()
     ]
     fields = [prompt, thinking, longest, recommended, *sliders]
@@ -56,7 +56,8 @@ def form(studio: Studio, blocks: gr.Blocks) -> None:
 
     blocks.load(load, None, fields, show_progress="hidden", api_visibility="private")
     gr.on(
-        [field.change for field in fields],
+        # Not `change`: filling the form would save it half filled. What is pasted or dictated is seen by `blur`.
+        [*(field.input for field in fields), prompt.blur, longest.blur],
         save,
         fields,
         None,

@@ -51,5 +51,6 @@ def lay_out(studio: Studio, blocks: gr.Blocks) -> None:
             surface("chat", "m3-chat")
         with gr.Column(elem_id="m3-right"):
             surface("panels", "m3-settings-head")
-            settings.form(studio, blocks)
-            surface("account", "m3-account")
+            with gr.Column(elem_id="m3-form"):
+                settings.form(studio, blocks)
+                surface("account", "m3-account")

@@ -35,6 +35,8 @@ def theme() -> gr.themes.Base:
         input_background_fill="#ffffff",
         input_background_fill_dark="#282623",
         input_border_width="1px",
+        input_border_color_focus="#c2562d",
+        input_border_color_focus_dark="#e07a4f",
         color_accent="#c2562d",
         slider_color="#c2562d",
         slider_color_dark="#e07a4f",
