@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +13,6 @@ from pathlib import Path
 from m3studio import gguf, presets
 from m3studio.engines import Engine, llama
 from m3studio.errors import BadInput, BadModelFile, Busy, EngineError, NotFound, StudioError
-from m3studio.hub import starter
 from m3studio.messages import Cancel
 from m3studio.paths import Home
 from m3studio.settings import LoadSettings
@@ -71,6 +71,19 @@ class Download:
     error: str = ""
 
 
+SHARD_AND_QUANT = re.compile(
+    r"(-\d{5}-of-\d{5})?$|[-._](UD-)?(I?Q\d\w*|TQ\d\w*|BF16|F16|F32|FP16|MXFP4\w*)(-\d{5}-of-\d{5})?$", re.IGNORECASE
+)
+
+
+def display_name(path: Path) -> str:
+    """The file's name as people say it: without shard number and quant, which are shown apart.
+
+    The name in a GGUF's own metadata is often a training run's, so it is not used.
+    """
+    return SHARD_AND_QUANT.sub("", path.stem) or path.stem
+
+
 class Library:
     """What can be loaded, what is loaded, what is on its way."""
 
@@ -124,10 +137,10 @@ class Library:
         header = self._read(path)
         size = path.stat().st_size
         if isinstance(header, str):
-            return Model(self._ref(path), path.stem, path, size, "", "", 0, 0, problem=header)
+            return Model(self._ref(path), display_name(path), path, size, "", "", 0, 0, problem=header)
         return Model(
             ref=self._ref(path),
-            name=header.name or path.stem,
+            name=display_name(path),
             path=path,
             size=size,
             architecture=header.architecture,
@@ -268,23 +281,29 @@ class Library:
 
         if old is not None:
             old.close()
+        ended = Loading(
+            LoadState.FAILED, model.ref, model.name, error="Loading broke off; the log says why. Try again."
+        )
         try:
             header = gguf.read_header(model.path)
             engine = self._open(model.path, settings, on_progress=progress, cancel=cancel, name=model.name)
+            ended = self._taken(model, engine, header, cancel)
         except StudioError as error:
             log.warning("loading %s: %s %s", model.path, error.message, error.details)
-            state = Loading() if cancel else Loading(LoadState.FAILED, model.ref, model.name, error=error.message)
-            self._settle(state)
-            return
+            ended = Loading() if cancel else replace(ended, error=error.message)
+        finally:
+            self._settle(ended)
+
+    def _taken(self, model: Model, engine: Engine, header: gguf.Header, cancel: Cancel) -> Loading:
+        """The engine is the loaded one from now on, unless loading was given up meanwhile."""
         with self._lock:
             if not cancel:
                 self._engine, self._header = engine, header
         if cancel:
             engine.close()
-            self._settle(Loading())
-            return
+            return Loading()
         self._remember(model)
-        self._settle(Loading(LoadState.READY, model.ref, model.name, 1.0))
+        return Loading(LoadState.READY, model.ref, model.name, 1.0)
 
     def _settle(self, loading: Loading) -> None:
         with self._lock:
@@ -306,6 +325,8 @@ class Library:
 
     def download(self, ref: str) -> Download:
         """Begin a download; one that runs already is returned as it is."""
+        from m3studio.hub import starter
+
         if ref != "starter":
             raise BadInput(f"“{ref}” cannot be downloaded. Known: starter.")
         with self._lock:
@@ -325,6 +346,8 @@ class Library:
         self._download_cancels[ref].set()
 
     def _fetch(self, ref: str, cancel: Cancel) -> None:
+        from m3studio.hub import starter
+
         started = time.monotonic()
 
         def progress(done: int, total: int) -> None:

@@ -20,6 +20,15 @@ def static_dir() -> Path:
     return inside if inside.is_dir() else PACKAGE.parent.parent / "static"
 
 
+def login_page(name: str) -> str:
+    """`login.html` or `setup.html` with style and script inside: before the sign-in nothing else is served."""
+    folder = static_dir()
+    text = (folder / name).read_text("utf-8")
+    for mark, file in (("/*style*/", "login.css"), ("/*script*/", "login.js")):
+        text = text.replace(mark, (folder / file).read_text("utf-8"))
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """The data folder. Everything that M3 Studio writes is below `root`, which only its owner can read."""

@@ -29,7 +29,7 @@ class Login:
 
     def __init__(self, auth: Auth) -> None:
         self._auth = auth
-        self._login, self._setup = _page("login.html"), _page("setup.html")
+        self._login, self._setup = paths.login_page("login.html"), paths.login_page("setup.html")
 
     async def show_login(self, request: Request) -> Response:
         """The form; whoever is signed in goes on to the app."""
@@ -182,12 +182,3 @@ def _set_cookie(request: Request, answer: Response, token: str, seconds: int) ->
         httponly=True,
         samesite="strict",
     )
-
-
-def _page(name: str) -> str:
-    """A page with its style and script inside: before the sign-in nothing else is served."""
-    folder = paths.static_dir()
-    text = (folder / name).read_text("utf-8")
-    for mark, file in (("/*style*/", "login.css"), ("/*script*/", "login.js")):
-        text = text.replace(mark, (folder / file).read_text("utf-8"))
-    return text
