@@ -32,7 +32,7 @@ password.addEventListener("blur", () => { caps.textContent = ""; });
 const token = form.elements.token;
 if (token) {
   const needed = flags.includes("token");
-  token.closest("label").hidden = !needed;
+  token.closest(".row").hidden = !needed;
   token.required = needed;
   const given = new URLSearchParams(location.hash.slice(1)).get("t") ?? sessionStorage.getItem("m3-setup") ?? "";
   if (needed && given) {
