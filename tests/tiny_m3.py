@@ -66,12 +66,13 @@ def vocabulary(script):
     """Token texts, their types, and which token follows which. Every piece of a script is a token of its own."""
     texts = [AS_TEXT[byte] for byte in range(256)] + ["th"] + CONTROL + MARKERS
     types = [1] * 257 + [3] * len(CONTROL) + [4] * len(MARKERS)  # LLAMA_TOKEN_TYPE_NORMAL, CONTROL, USER_DEFINED
+    special = CONTROL + MARKERS
     follows = {}
     for start, pieces in script.items():
         before = texts.index(AS_TEXT[10] if start == "\n" else start)
         for piece in pieces:
-            if piece == END:
-                token = texts.index(END)
+            if piece in special:
+                token = texts.index(piece)
             else:
                 token = len(texts)
                 texts.append("".join(AS_TEXT[byte] for byte in piece.encode()))

@@ -42,7 +42,11 @@ def test_an_unfinished_stop_string_at_the_end_is_text():
     assert run([b"so ST"], ["STOP"]) == (["so ", "ST"], False)
 
 
-@given(st.text(alphabet="abAB\n é", max_size=60), st.lists(st.text("abAB\n", min_size=1, max_size=4), max_size=3), st.data())
+@given(
+    st.text(alphabet="abAB\n é", max_size=60),
+    st.lists(st.text("abAB\n", min_size=1, max_size=4), max_size=3),
+    st.data(),
+)
 def test_any_cut_into_pieces_shows_the_text_up_to_the_first_stop_string(text, stop, data):
     raw = text.encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=12)))

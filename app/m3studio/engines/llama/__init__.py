@@ -18,7 +18,7 @@ __all__ = ["LlamaEngine", "open"]
 
 _CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 _RANGES = {
-    "n_ctx": (1, 1 << 30),
+    "n_ctx": (1, 1 << 24),
     "n_gpu_layers": (-1, 1 << 20),
     "n_batch": (1, 1 << 16),
     "n_ubatch": (1, 1 << 16),
@@ -43,7 +43,7 @@ def open(
     from m3studio.engines.llama.engine import load
 
     _check(settings)
-    return load(path, settings, on_progress, cancel or Cancel(), name)
+    return load(path, settings, on_progress, Cancel() if cancel is None else cancel, name)
 
 
 def _check(settings: LoadSettings) -> None:

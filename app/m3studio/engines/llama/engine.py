@@ -15,7 +15,7 @@ from m3studio import errors, gguf, parsers
 from m3studio.engines import ChatRequest, EngineFacts
 from m3studio.engines.llama import causes, wire
 from m3studio.engines.llama.process import Process
-from m3studio.errors import BadInput, EngineError
+from m3studio.errors import BadInput, ContextFull, EngineError
 from m3studio.messages import (
     AssistantMessage,
     Cancel,
@@ -33,6 +33,7 @@ from m3studio.sampling import Sampling, change
 from m3studio.settings import LoadSettings
 from m3studio.templates import CHATML, Renderer
 
+LONGEST_PIECE = 256  # characters of a token; the longest ones known are rows of 128 spaces
 _FAILURES: Mapping[str, type[errors.StudioError]] = {
     kind.__name__: kind for kind in (errors.BadInput, errors.ContextFull, errors.EngineError)
 }
@@ -79,6 +80,8 @@ class LlamaEngine:
             with suppress(BadInput):  # a template that fails is told with the first chat; its process starts meanwhile
                 self._renderer.capabilities()
             ready = self._wait_until_ready(path, on_progress)
+            if cancel:
+                raise EngineError(f"Loading {self.name} was stopped.")
         except BaseException:
             self.close()
             raise
@@ -168,6 +171,12 @@ class LlamaEngine:
         if max_tokens is not None and max_tokens < 1:
             raise BadInput(f"max_tokens must be at least 1, not {max_tokens}.")
         change(Sampling(), asdict(sampling))  # raises for values that the native samplers would abort on
+        n_ctx = self.facts.n_ctx
+        if len(prompt) > LONGEST_PIECE * n_ctx:  # do not keep the process busy with counting what cannot fit
+            raise ContextFull(
+                f"The conversation has {len(prompt):,} characters, and the context of this model as it is loaded holds "
+                f"{n_ctx:,} tokens. Start a new chat, or remove the long text."
+            )
         with self._call() as (id, replies):
             request = wire.Generate(id, prompt, asdict(sampling), max_tokens, tuple(stop), session, background)
             self._process.send(request)

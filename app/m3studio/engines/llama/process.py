@@ -92,7 +92,10 @@ class Process:
         command = [sys.executable, "-P", "-m", "m3studio.engines.llama.worker"]
         pipe = subprocess.PIPE
         try:
-            self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment())
+            flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # Windows
+            self._child = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(), creationflags=flags
+            )
         except OSError as error:
             self._refusal = error
             return
@@ -100,14 +103,13 @@ class Process:
             self._started.set()
         listener = threading.Thread(target=self._listen, name="model-log", daemon=True)
         listener.start()
-        with self._child:  # closes the pipes, and waits
+        try:
             for line in self._child.stdout or ():
                 self._on_message(wire.decode(line))  # type: ignore[arg-type]
-            self._child.wait()
-            listener.join()
-            with contextlib.suppress(OSError):
-                self._stdin().close()
-        self._on_end(self._child.returncode)
+        finally:
+            with contextlib.suppress(OSError), self._child:  # closes the pipes, and waits
+                listener.join()
+            self._on_end(self._child.wait())
 
     def _listen(self) -> None:
         stderr = self._child.stderr
