@@ -6,10 +6,6 @@ llama.cpp measures them without allocating anything, so the planner can be held 
 import gguf_files as files
 
 
-def shape(*dims):
-    return dims
-
-
 class Net:
     """Collects the keys and tensors of one model."""
 
@@ -195,6 +191,34 @@ def mamba(net, i, inner, state, rank):
         net.add(f"blk.{i}.ssm_c_norm.weight", state)
 
 
+def mamba1(layers=4):
+    net = Net("mamba", layers=layers, embd=2560, vocab=50280, feed_forward_length=0, context=1048576)
+    net.set(attention__head_count=0, ssm__conv_kernel=4, ssm__inner_size=5120, ssm__state_size=16)
+    net.set(ssm__time_step_rank=160)
+    for i in range(layers):
+        net.norms(i, "attn_norm")
+        mamba(net, i, 5120, 16, 160)
+    return net.output()
+
+
+def lfm2(layers=6):
+    net = Net("lfm2", layers=layers, embd=2048, vocab=65536, feed_forward_length=8192, context=128000)
+    kv = [8 if i % 3 == 2 else 0 for i in range(layers)]
+    net.set(attention__head_count=32, attention__head_count_kv=kv, shortconv__l_cache=3, rope__freq_base=1e6)
+    net.tensors[-1] = ("token_embd_norm.weight", (2048,), "F32")
+    for i in range(layers):
+        net.norms(i, "attn_norm", "ffn_norm")
+        if kv[i]:
+            net.attention(i, 32, 8, 64)
+            net.qk_norm(i, 64)
+        else:
+            net.add(f"blk.{i}.shortconv.conv.weight", 3, 2048, kind="F32")
+            net.add(f"blk.{i}.shortconv.in_proj.weight", 2048, 3 * 2048)
+            net.add(f"blk.{i}.shortconv.out_proj.weight", 2048, 2048)
+        net.dense(i, 8192)
+    return net
+
+
 def qwen3next(layers=8):
     net = Net("qwen3next", layers=layers, embd=2048, vocab=151936, feed_forward_length=5120, context=262144)
     net.set(
@@ -259,6 +283,8 @@ ALL = {
     "gpt-oss": gpt_oss,
     "deepseek2": deepseek2,
     "jamba": jamba,
+    "lfm2": lfm2,
+    "mamba": mamba1,
     "qwen3next": qwen3next,
     "minimax-m3": minimax_m3,
 }

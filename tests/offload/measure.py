@@ -26,11 +26,12 @@ def main(path, wishes):
     return [measure(model, **wish) for wish in wishes]
 
 
-def measure(model, n_ctx, n_ubatch=512, n_seq_max=1, unified=True, kv="f16"):
+def measure(model, n_ctx, *, n_ubatch=512, n_seq_max=1, unified=True, kv="f16", swa_full=True):
     LINES.clear()
     parameters = native.llama_context_default_params()
     parameters.n_ctx, parameters.n_seq_max, parameters.kv_unified = n_ctx, n_seq_max, unified
     parameters.n_batch = parameters.n_ubatch = n_ubatch
+    parameters.swa_full = swa_full
     parameters.n_outputs_max, parameters.flash_attn_type = n_seq_max, 1
     parameters.type_k = parameters.type_v = TYPES[kv]
     context = native.llama_init_from_model(model, parameters)

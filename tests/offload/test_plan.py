@@ -185,6 +185,22 @@ def test_wishes_that_make_no_sense_are_refused(load):
         offload.plan(DENSE, LAPTOP, Wishes(LoadSettings(**load)))
 
 
+def test_a_measured_compute_buffer_replaces_the_estimate():
+    before, after = (offload.plan(DENSE, CARD, Wishes(compute_factor=factor)) for factor in (1.0, 1.5))
+    assert after.devices[0].compute == round(1.5 * before.devices[0].compute)
+    assert after.kv_bytes == before.kv_bytes
+
+
+def test_layers_that_are_not_loaded_count_for_llama_cpp():
+    net = geometry.qwen3moe(6)
+    net.set(nextn_predict_layers=2)
+    model = offload.facts(gguf.read_header(files.build(net.keys, net.tensors, data=False)))
+    plan = offload.plan(model, hardware.imagined(64, [5, 5]))
+    assert plan.placement.n_gpu_layers == 5 and plan.load.n_gpu_layers == 7
+    assert sum(plan.tensor_split) == 7
+    assert offload.plan(model, CARD, Wishes(LoadSettings(n_gpu_layers=7))).load.n_gpu_layers == 7
+
+
 # Unified memory, and the shape
 
 

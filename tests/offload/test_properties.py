@@ -40,7 +40,7 @@ def models(draw):
         window=0,
         experts=64 if experts else 0,
         experts_used=used if experts else 0,
-        widths=Widths(embd, 32, embd, 4 * embd, used * 1024, used * embd, 0, experts // 3),
+        widths=Widths(embd, 32, embd, 4 * embd, used * 1024, used * embd, largest_expert=experts // 3),
     )
 
 

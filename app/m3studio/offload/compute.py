@@ -8,12 +8,13 @@ one width at a time:
     experts                 3 embd + attention + 3 used*ff, and used*embd where that does not fit into what gate and
                             up leave behind (2 used*ff)
     attention               3 embd + 2 attention
+    state space (Mamba)     3 embd + 5 inner + time step rank + 2 state
     MLA                     4 embd + 2 heads * (compressed key + key part without position)
     MiniMax M3's sparse attention, with f16 or q8_0: 6.7 embd, and 6 + 32 / streams bytes for each cell
 
-plus masks of 2 bytes for each cell (two masks where layers look through windows). Real sizes were within 5 % for
-llama, qwen3moe, gemma3, gpt-oss, deepseek2, jamba, qwen3next and (from 16k cells on) minimax-m3. The check by the
-real llama.cpp before a load corrects what is left.
+plus masks of 2 bytes for each cell (two masks where layers look through windows). Real sizes were within 6 % for
+llama, qwen3moe, gemma3, gpt-oss, deepseek2, jamba, mamba, lfm2, qwen3next and (from 16k cells on) minimax-m3. The
+check by the real llama.cpp before a load corrects what is left.
 """
 
 from m3studio.offload.facts import ModelFacts
@@ -44,6 +45,8 @@ def logits_bytes(model: ModelFacts, cache: Cache) -> int:
 
 
 def _masks(model: ModelFacts, cache: Cache, flash_attn: bool) -> int:
+    if not any(layer.k for layer in model.layers):
+        return 0
     size = MASK if flash_attn else FLOAT
     windows = cache.window_cells(model.window) if any(layer.window for layer in model.layers) else 0
     return size * (cache.cells + windows)
@@ -57,7 +60,8 @@ def _feed_forward(model: ModelFacts, cache: Cache) -> int:
         return FLOAT * (base + max(3 * width.ff, experts)) + 24 * cache.cells // cache.streams
     if width.experts_embd >= 2 * width.experts_ff:
         experts += width.experts_embd
-    return FLOAT * (base + max(3 * width.ff, experts)) + _masks(model, cache, True)
+    states = 3 * width.embd + width.state if width.state else 0
+    return FLOAT * max(base + max(3 * width.ff, experts), states) + _masks(model, cache, True)
 
 
 def _attention(model: ModelFacts, cache: Cache, flash_attn: bool) -> int:

@@ -33,26 +33,26 @@ WINDOW_PATTERNS = {
 }
 DEFAULT_WINDOWS = {"gemma2": 4096, "llama4": 8192, "exaone-moe": 128, "exaone4": 4096, "smallthinker": 4096}
 # Bytes per second that one core (Zen 5, AVX-512) gets through at decode, measured on one-type models with nothing else
-# running. F16, BF16 and Q8_0 are bound by one core's memory bandwidth there.
+# running: F16, BF16 and Q8_0 are bound by one core's memory bandwidth there. IQ1 to IQ3, but for IQ2_XXS, are guesses.
 CORE_RATES = {
-    "F32": 40e9,
+    "F32": 38e9,
     "F16": 40e9,
     "BF16": 40e9,
-    "Q8_0": 36e9,
-    "Q6_K": 34e9,
-    "Q4_K": 30e9,
-    "Q4_0": 30e9,
-    "Q4_1": 23e9,
-    "IQ4_XS": 22e9,
-    "IQ4_NL": 22e9,
-    "MXFP4": 9e9,
-    "IQ3_XXS": 6e9,
-    "IQ3_S": 6e9,
-    "IQ2_S": 5e9,
-    "IQ2_XS": 5e9,
-    "IQ2_XXS": 4.5e9,
-    "IQ1_M": 4e9,
-    "IQ1_S": 4e9,
+    "Q8_0": 34e9,
+    "Q6_K": 31e9,
+    "Q4_K": 28e9,
+    "Q4_0": 27e9,
+    "Q4_1": 20.5e9,
+    "IQ4_XS": 19e9,
+    "IQ4_NL": 19e9,
+    "MXFP4": 7.8e9,
+    "IQ3_XXS": 5.5e9,
+    "IQ3_S": 5.5e9,
+    "IQ2_S": 4.5e9,
+    "IQ2_XS": 4.5e9,
+    "IQ2_XXS": 4e9,
+    "IQ1_M": 3.5e9,
+    "IQ1_S": 3.5e9,
 }
 
 
@@ -85,6 +85,7 @@ class Widths:
     experts_ff: int = 0  # used experts times their inner width
     experts_embd: int = 0  # used experts times `embd`
     mla: int = 0  # key length of the compressed cache plus the part of a key without position; 0 without MLA
+    state: int = 0  # the inner tensors of a state-space layer
     largest_expert: int = 0  # bytes of the largest tensor of experts
 
 
@@ -93,8 +94,8 @@ class ModelFacts:
     """A model as the planner sees it. `embedding` bytes stay in RAM, `output` bytes go with the last layer.
 
     `tied` means that the embedding serves as the output too: beside it on a GPU there is a copy. `size` counts all
-    bytes of tensors, `skipped` those of layers that are not loaded (multi-token prediction). `core_rate` is how many
-    bytes of its weights one CPU core gets through in a second.
+    bytes of tensors, `skipped` those of the `n_skipped` last layers, which predict further tokens and are not loaded.
+    `core_rate` is how many bytes of its weights one CPU core gets through in a second.
     """
 
     name: str
@@ -113,6 +114,7 @@ class ModelFacts:
     widths: Widths
     core_rate: float = 20e9
     skipped: int = 0
+    n_skipped: int = 0
 
     @property
     def sparse(self) -> bool:
@@ -169,6 +171,7 @@ def facts(source: Header | Model) -> ModelFacts:
         widths=_widths(header, blocks),
         core_rate=_core_rate(tensors),
         skipped=skipped,
+        n_skipped=header.block_count - count,
     )
 
 
@@ -268,6 +271,7 @@ def _widths(header: Header, blocks: list[list[Tensor]]) -> Widths:
             if len(tensor.dims) > 1:
                 rows[name] = max(rows.get(name, 0), tensor.dims[1])
     key_mla, value_mla = header.integer("attention.key_length_mla"), header.integer("attention.value_length_mla")
+    inner = header.integer("ssm.inner_size")
     expert_ff = max(rows.get("ffn_up_exps.weight", 0), rows.get("ffn_gate_up_exps.weight", 0) // 2)
     return Widths(
         embd=header.embedding_length,
@@ -277,6 +281,7 @@ def _widths(header: Header, blocks: list[list[Tensor]]) -> Widths:
         experts_ff=used * expert_ff,
         experts_embd=used * header.embedding_length if expert_ff else 0,
         mla=heads * (header.key_length + key_mla - header.integer("rope.dimension_count")) if key_mla else 0,
+        state=5 * inner + header.integer("ssm.time_step_rank") + 2 * header.integer("ssm.state_size") if inner else 0,
         largest_expert=largest,
     )
 
@@ -321,6 +326,6 @@ def minimax_m3(size: int, quant: str) -> ModelFacts:
         window=0,
         experts=128,
         experts_used=4,
-        widths=Widths(M3_EMBD, 64, 8192, 12288, 4 * 3072, 4 * 6144, 0, experts // 3),
+        widths=Widths(M3_EMBD, 64, 8192, 12288, 4 * 3072, 4 * 6144, largest_expert=experts // 3),
         core_rate=5e9 if mean < 4 else 25e9,
     )

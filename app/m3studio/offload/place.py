@@ -220,8 +220,14 @@ class Board:
 
 
 def board(
-    model: ModelFacts, hardware: Hardware, cache: Cache, gpus: tuple[Device, ...], *, flash_attn: bool = True
+    model: ModelFacts,
+    hardware: Hardware,
+    cache: Cache,
+    gpus: tuple[Device, ...],
+    *,
+    flash_attn: bool = True,
+    compute_factor: float = 1.0,
 ) -> Board:
     """A model with its cache and compute sizes worked out once."""
-    compute = compute_bytes(model, cache, flash_attn=flash_attn)
+    compute = round(compute_factor * compute_bytes(model, cache, flash_attn=flash_attn))
     return Board(model, hardware, cache, gpus, cache_bytes(model, cache), compute, flash_attn)

@@ -27,11 +27,15 @@ SPARSE_SEQUENCES = 2  # and those that each need their own
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user wants: load settings (None: free to choose), and the model's other quants to suggest from."""
+    """What the user wants: load settings (None: free to choose), and the model's other quants to suggest from.
+
+    `compute_factor` corrects the compute buffer after llama.cpp was asked: its answer over the plan's.
+    """
 
     load: LoadSettings = LoadSettings()
     siblings: tuple[ModelFacts, ...] = field(default=(), repr=False)
     swa_full: bool = True
+    compute_factor: float = 1.0
 
 
 def plan(model: ModelFacts, hardware: Hardware, wishes: Wishes = Wishes()) -> OffloadPlan:
@@ -139,14 +143,15 @@ class _Case:
 
     def board(self, cache: Cache) -> Board:
         flash = self.wishes.load.flash_attn is not False or self.model.sparse
-        return board(self.model, self.hardware, cache, self.gpus, flash_attn=flash)
+        factor = self.wishes.compute_factor
+        return board(self.model, self.hardware, cache, self.gpus, flash_attn=flash, compute_factor=factor)
 
     def fixed_layers(self) -> int | None:
         """`n_gpu_layers` that the user set, at most all; None when free."""
         asked, slots = self.wishes.load.n_gpu_layers, len(self.model.layers) + 1
         if not self.gpus:
             return 0
-        return None if asked is None else slots if asked < 0 else min(asked, slots)
+        return None if asked is None else slots if asked < 0 else max(0, min(asked - self.model.n_skipped, slots))
 
 
 def _choose(model: ModelFacts, hardware: Hardware, wishes: Wishes, wanted: Cache) -> Placement | None:
@@ -239,9 +244,11 @@ def _verdict(placement: Placement, fits: bool, wanted: Cache, hardware: Hardware
 def _settings(model: ModelFacts, hardware: Hardware, wishes: Wishes, placement: Placement) -> LoadSettings:
     load, cache = wishes.load, placement.cache
     quantized = cache.type_v not in ("f16", "f32", "bf16")
+    # llama.cpp counts layers that it does not load too
+    layers = placement.n_gpu_layers + model.n_skipped if placement.n_gpu_layers else 0
     return LoadSettings(
         n_ctx=cache.n_ctx,
-        n_gpu_layers=placement.n_gpu_layers,
+        n_gpu_layers=layers,
         n_batch=load.n_batch or max(N_UBATCH, cache.n_ubatch),
         n_ubatch=cache.n_ubatch,
         n_seq_max=cache.n_seq_max,

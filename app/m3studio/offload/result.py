@@ -56,7 +56,13 @@ class OffloadPlan:
     @property
     def tensor_split(self) -> tuple[int, ...]:
         """Layers for each GPU in llama.cpp's order; empty when there is nothing to split."""
-        return self.placement.split if len(self.placement.split) > 1 and self.placement.n_gpu_layers else ()
+        split = list(self.placement.split)
+        if len(split) < 2 or not any(split):
+            return ()
+        last = max(index for index, count in enumerate(split) if count)
+        # layers that llama.cpp counts but does not load stand before the output
+        split[last] += (self.load.n_gpu_layers or 0) - self.placement.n_gpu_layers
+        return tuple(split)
 
     @property
     def tensor_buft_overrides(self) -> str:

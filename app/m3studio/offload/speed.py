@@ -40,7 +40,7 @@ BANDWIDTHS: Sequence[tuple[str, float]] = (
     ("Ryzen AI MAX", 256e9),
 )
 GPU_SHARE = 0.65  # of the data sheet's bandwidth that decode reaches
-RAM_SHARE = 0.85  # of a measured copy's bandwidth that reading weights reaches
+RAM_SHARE = 0.95  # of a measured copy's bandwidth that reading weights reaches
 LAYER_SECONDS = 40e-6  # synchronising the threads of a CPU or starting the kernels of a GPU, for each layer
 MEASURED, GUESSED = 0.25, 0.5  # how far off an estimate may be
 
