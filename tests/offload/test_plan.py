@@ -101,6 +101,7 @@ def test_a_64_gb_laptop_runs_none_and_says_so():
         plan = planned(quant, LAPTOP)
         assert plan.verdict is Verdict.TOO_BIG and plan.shortfall > 50e9
         assert plan.reasons[0].startswith("It does not fit: it needs ")
+        assert plan.reasons[1].startswith("This is the least it can do with: a context of 8,192 tokens")
         assert not any("would fit" in text for text in plan.suggestions)
 
 

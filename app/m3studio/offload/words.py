@@ -17,13 +17,21 @@ def size(count: int) -> str:
 
 
 def reasons(model: ModelFacts, hardware: Hardware, placement: Placement, wanted: Cache, fits: bool) -> tuple[str, ...]:
-    """A sentence for each choice."""
-    return (*_places(model, hardware, placement, fits), *_cache(model, placement.cache, wanted))
+    """A sentence for each choice; or why there is none."""
+    if fits:
+        return (*_places(model, hardware, placement), *_cache(model, placement.cache, wanted))
+    return (_short(placement), *_least(placement.cache, wanted), *filter(None, [hardware.note]))
 
 
-def _places(model: ModelFacts, hardware: Hardware, placement: Placement, fits: bool) -> Iterator[str]:
-    if not fits:
-        yield _short(placement)
+def _least(cache: Cache, wanted: Cache) -> Iterator[str]:
+    if cache != wanted:
+        yield (
+            f"This is the least it can do with: a context of {cache.n_ctx:,} tokens, a cache of type {cache.type_k}, "
+            f"batches of {cache.n_ubatch} tokens."
+        )
+
+
+def _places(model: ModelFacts, hardware: Hardware, placement: Placement) -> Iterator[str]:
     used = [share for share in placement.gpus if share.bytes]
     layers, count = placement.n_gpu_layers, len(model.layers)
     if not hardware.gpus:
