@@ -5,16 +5,17 @@ A parser knows text, tools' schemas and events. It knows no engine, and runs not
 
 import sys
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 from m3studio.errors import NotFound
 from m3studio.messages import AssistantMessage, Event, Tool, ToolCall
 from m3studio.parsers._converse import converse
 from m3studio.parsers._draft import Draft, FailedCall
-from m3studio.parsers._family import Family
+from m3studio.parsers._family import Family, Reader
 from m3studio.parsers._prompt import assistant_part
 from m3studio.parsers._schema import by_name, complaint
-from m3studio.parsers._source import Source
+from m3studio.parsers._source import Source, Steps
 from m3studio.plugins import collect
 
 __all__ = ["FailedCall", "Family", "StreamParser", "families", "family_of", "for_family", "for_template", "validate"]
@@ -38,7 +39,7 @@ class StreamParser:
         reasoning: bool,
         json_answer: bool | None,
     ) -> None:
-        self.family = family
+        self.family = family = _with_borrowed(family) if tools else family
         self.tail: list[Event] = []
         self._source = Source()
         self._draft = Draft(by_name(tools))
@@ -90,6 +91,23 @@ def families() -> tuple[Family, ...]:
     """Every family, the most particular first."""
     found = [family for module in collect(sys.modules[__name__]) for family in getattr(module, "FAMILIES", ())]
     return tuple(sorted(found, key=lambda family: (-family.priority, family.name)))
+
+
+def _with_borrowed(family: Family) -> Family:
+    """The family with the calls of others that its models may write by mistake."""
+    taken = {*family.calls, *family.thinking, *family.thinking.values(), *family.drop, *family.ends}
+    lent = {marker: _noted(other.calls[marker]) for other in families() for marker in other.lends}
+    return replace(family, borrowed={marker: reader for marker, reader in lent.items() if marker not in taken})
+
+
+def _noted(read: Reader) -> Reader:
+    def noted(source: Source, draft: Draft) -> Steps[None]:
+        first = len(draft.calls)
+        yield from read(source, draft)
+        for call in draft.calls[first:]:
+            call.notes.append("read a call in another model's format")
+
+    return noted
 
 
 @cache

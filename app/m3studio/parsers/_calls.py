@@ -5,9 +5,10 @@ from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Reader
 from m3studio.parsers._flow import NO_END, attempt, end
 from m3studio.parsers._json import Keys
+from m3studio.parsers._literal import keywords
 from m3studio.parsers._schema import properties
-from m3studio.parsers._source import Source, Steps, Unreadable, stop
-from m3studio.parsers._tags import FUNCTION, NAME, Members, function, keyed
+from m3studio.parsers._source import NotACall, Source, Steps, Unreadable, stop
+from m3studio.parsers._tags import FUNCTION, INVOKE, NAME, Members, block, function, keyed
 
 _PYTHON_TOOLS = ("python", "ipython", "code_interpreter", "run_python")
 
@@ -44,7 +45,7 @@ def listed(close: str = "", keys: Keys = Keys()) -> Reader:
     return sequence(item, close)
 
 
-def sequence(item: Reader, close: str) -> Reader:
+def sequence(item: Reader, close: str = "", *, sure: bool = True) -> Reader:
     """`[`, items parted by commas, `]`, and `close`."""
 
     def read(source: Source, draft: Draft) -> Steps[None]:
@@ -52,7 +53,7 @@ def sequence(item: Reader, close: str) -> Reader:
         yield from source.expect("[")
         while not (yield from source.accept("]")):
             yield from source.space()
-            if (yield from attempt(source, draft, item(source, draft), stop(*filter(None, [close])))):
+            if (yield from attempt(source, draft, item(source, draft), stop(*filter(None, [close])), sure=sure)):
                 return
             yield from source.space()
             if not (yield from source.accept(",")):
@@ -103,11 +104,51 @@ def code_call(*ends: str) -> Reader:
     return read
 
 
+def python_call(source: Source, draft: Draft, *, known: bool = False) -> Steps[None]:
+    """Read `name(key=value, ...)`. With `known` the name must be of a tool on offer. Raises `Unreadable`."""
+    text, marker = yield from source.collect(stop("(", "\n", "]"))
+    name = text.strip()
+    if known and name not in draft.tools:
+        raise NotACall
+    if not NAME.fullmatch(name) or marker != "(":
+        raise Unreadable(unfinished=not marker)
+    draft.open_call(name)
+    yield from keywords(source, draft.arguments)
+
+
+def any_function() -> Reader:
+    """A call whose marker `<function=` was read, with its arguments as JSON or as tags."""
+    tags = function(FUNCTION)
+
+    def one(source: Source, draft: Draft, name: str) -> Steps[None]:
+        yield from named(source, draft, name)
+        yield from end(source, draft, FUNCTION.end)
+
+    def read(source: Source, draft: Draft) -> Steps[None]:
+        mark = source.mark()
+        try:
+            name = yield from source.word(">")
+            yield from source.space()
+            as_json = (yield from source.peek()) == "{"
+            if not as_json:
+                source.rewind(mark)
+        finally:
+            source.forget()
+        if as_json:
+            lead = f"<function={name}>"
+            yield from attempt(source, draft, one(source, draft, name), stop(FUNCTION.end), lead=lead)
+        else:
+            yield from tags(source, draft)
+
+    return read
+
+
 def any_tagged(close: str = "</tool_call>") -> Reader:
-    """Whatever models put between `<tool_call>` tags: JSON, `<function=...>`, or a name and `<arg_key>` pairs."""
+    """Whatever models put between `<tool_call>` tags: JSON, a function, an invoke, or a name and `<arg_key>` pairs."""
     json_call = tagged(close)
     xml_call = function(FUNCTION, close)
     key_call = keyed(close)
+    invokes = block('<invoke name="', INVOKE, close)
 
     def read(source: Source, draft: Draft) -> Steps[None]:
         yield from source.space()
@@ -116,6 +157,8 @@ def any_tagged(close: str = "</tool_call>") -> Reader:
             yield from json_call(source, draft)
         elif (yield from source.accept("<function=")):
             yield from xml_call(source, draft)
+        elif (yield from source.sees("<invoke")):
+            yield from invokes(source, draft)
         elif first and NAME.match(first):
             yield from key_call(source, draft)
         else:

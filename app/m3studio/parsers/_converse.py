@@ -17,7 +17,7 @@ def converse(source: Source, draft: Draft, family: Family, reasoning: bool) -> S
         yield from _think(source, draft, plan, "", family.thinking_first)
     while True:
         if draft.content.blank and not draft.calls:
-            yield from whole(source, draft, family)
+            yield from whole(source, draft, family, plan.markers.markers)
         marker = yield from source.until(plan.markers, draft.text)
         if not marker or marker in family.ends:
             return marker
@@ -33,8 +33,8 @@ def _at(source: Source, draft: Draft, plan: "_Plan", marker: str) -> Steps[None]
         return
     elif draft.last.endswith("`") and not draft.last.endswith(FENCE):  # somebody talks about the tag
         draft.text(marker)
-    elif marker in family.calls:
-        yield from _call_or_text(source, draft, family, marker)
+    elif marker in plan.calls:
+        yield from _call_or_text(source, draft, plan, marker)
     elif not (draft.content.blank or family.anywhere):
         draft.text(marker)
     elif marker in family.thinking:
@@ -47,7 +47,8 @@ class _Plan:
     def __init__(self, family: Family, reasoning: bool) -> None:
         self.family = family
         self.reasoning = reasoning
-        parts = {*family.calls, *family.thinking, *family.thinking.values(), *family.drop, *family.ends, FENCE}
+        self.calls = {**family.borrowed, **family.calls}
+        parts = {*self.calls, *family.thinking, *family.thinking.values(), *family.drop, *family.ends, FENCE}
         self.markers = stop(*sorted(parts))
 
     def ends(self, close: str) -> Stop:
@@ -74,8 +75,8 @@ def _think(source: Source, draft: Draft, plan: _Plan, opening: str, closing: str
     draft.reasoning.pause()
 
 
-def _call_or_text(source: Source, draft: Draft, family: Family, marker: str) -> Steps[None]:
-    if family.keep_space:
+def _call_or_text(source: Source, draft: Draft, plan: _Plan, marker: str) -> Steps[None]:
+    if plan.family.keep_space:
         draft.flush()
-    if not (yield from call(source, draft, family.calls[marker])):
+    if not (yield from call(source, draft, plan.calls[marker])):
         draft.text(marker)

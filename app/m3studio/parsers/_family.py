@@ -17,11 +17,12 @@ class Family:
     `marks` recognise its chat template: it is one of this family if it contains every text of one of the groups; the
     highest `priority` wins. `calls` maps a marker to the reader of what stands behind it, which raises `Unreadable` if
     no call follows after all. `thinking` maps opening to closing tags, `drop` are markers without a meaning of their
-    own, `ends` end a part of the answer. `keep_space`, `keep_thoughts`: white space ahead of a call, at the end of a
-    thought, is the model's own. `thinking_first`: the answer begins inside the reasoning, without a tag, up to this
-    one. `anywhere`: a thought may begin in the middle of the answer. `calls_end_thinking`: a call ends a thought that
-    was not closed. `bare` reads an answer that is a call as a whole. `fenced_json`: JSON that was asked for comes in a
-    code block. `read` replaces all this for a family that is built differently.
+    own, `ends` end a part of the answer. `lends` are the markers that models of other families may write by mistake,
+    `borrowed` the calls that are understood in this way. `keep_space`, `keep_thoughts`: white space ahead of a call, at
+    the end of a thought, is the model's own. `thinking_first`: the answer begins inside the reasoning, without a tag,
+    up to this one. `anywhere`: a thought may begin in the middle of the answer. `calls_end_thinking`: a call ends a
+    thought that was not closed. `bare` reads an answer that is a call as a whole. `fenced_json`: JSON that was asked
+    for comes in a code block. `read` replaces all this for a family that is built differently.
     """
 
     name: str
@@ -36,6 +37,8 @@ class Family:
     anywhere: bool = False
     calls_end_thinking: bool = False
     ends: tuple[str, ...] = ()
+    lends: tuple[str, ...] = ()
+    borrowed: Mapping[str, Reader] = field(default_factory=dict)
     bare: Reader | None = None
     fenced_json: bool = False
     read: "Callable[[Source, Draft, Family, bool], Steps[None]] | None" = None

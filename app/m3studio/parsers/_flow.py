@@ -54,15 +54,21 @@ def fence(source: Source, draft: Draft) -> Steps[None]:
 
 
 def _backticks(source: Source, draft: Draft) -> Steps[None]:
-    while (yield from source.accept("`")):
-        draft.text("`")
+    """Copy the backticks that come next, however many."""
+    while True:
+        if size := len(source.text) - len(source.text.lstrip("`")):
+            draft.text(source.take(size))
+        if source.text or not (yield from source.more()):
+            return
 
 
-def attempt(source: Source, draft: Draft, read: Steps[None], ends: Stop, *, sure: bool = True) -> Steps[str]:
+def attempt(
+    source: Source, draft: Draft, read: Steps[None], ends: Stop, *, lead: str = "", sure: bool = True
+) -> Steps[str]:
     """Run `read`; where the text breaks its syntax, hand the raw text up to one of `ends` to healing.
 
     Returns the end that was removed with it, or an empty text. Raises `Unreadable` if there is no call in the raw text;
-    unless one is `sure` that it was meant to be a call, also if it cannot be mended.
+    unless one is `sure` that it was meant to be a call, also if it cannot be mended. `lead` was read before.
     """
     mark = source.mark()
     first = len(draft.calls)
@@ -79,7 +85,7 @@ def attempt(source: Source, draft: Draft, read: Steps[None], ends: Stop, *, sure
     mark = source.mark()
     try:
         raw, marker = yield from source.collect(ends)
-        if draft.mend(first, raw, truncated=source.truncated and not marker, sure=sure):
+        if draft.mend(first, lead + raw, truncated=source.truncated and not marker, sure=sure):
             return marker
         source.rewind(mark)
     finally:

@@ -197,7 +197,7 @@ def call(source: Source, draft: Draft, keys: Keys = Keys(), *, known: bool = Fal
         yield from source.space()
         if (yield from source.expect(",", "}")) == "}":
             break
-    if not object_.named:
+    if not object_.named or (object_.others and not object_.argued):
         raise Unreadable
 
 
@@ -212,6 +212,8 @@ class _CallObject:
         self.id = ""
         self.early: list[str] = []  # arguments that came ahead of the name
         self.note = ""
+        self.argued = False
+        self.others = False  # there were members that a call does not have
 
     def member(self, source: Source, key: str) -> Steps[None]:
         if key == self.keys.name and not self.named:
@@ -220,8 +222,11 @@ class _CallObject:
                 raise NotACall
             self._open(name)
         elif key in self.keys.arguments:
+            self.argued = True
             if key != self.keys.arguments[0]:
                 self.note = f"took the arguments from “{key}”"
+            if (yield from source.peek()) == '"':
+                self.note = "unwrapped the arguments from a text"
             if self.named:
                 self._note()
             yield from arguments(source, self.draft.arguments if self.named else self.early.append)
@@ -230,6 +235,7 @@ class _CallObject:
             if self.named:
                 self.draft.identify(self.id)
         else:
+            self.others = self.others or key not in ("type", "id", "index")
             yield from value(source, lambda _: None)
 
     def _open(self, name: str) -> None:

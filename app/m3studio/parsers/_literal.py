@@ -2,16 +2,16 @@
 
 import json
 import re
+from collections.abc import Callable
 
-from m3studio.parsers._draft import Draft
-from m3studio.parsers._source import NotACall, Sink, Source, Steps, Unreadable, stop
-from m3studio.parsers._tags import NAME, Members, quoted
+from m3studio.parsers._source import Sink, Source, Steps, Unreadable, stop
 
 _DEEPEST = 50
 _WORDS = {"True": "true", "False": "false", "None": "null", "true": "true", "false": "false", "null": "null"}
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "0": "\0", "\\": "\\", "'": "'", '"': '"', "/": "/"}
 _CODES = {"x": 2, "u": 4, "U": 8}
+_BARE_KEY = re.compile(r"[\w.$-]+")
 GEMMA = '<|"|>'
 
 
@@ -61,7 +61,10 @@ def _members(source: Source, sink: Sink, depth: int) -> Steps[None]:
             yield from source.space()
             yield from source.expect(":")
         else:
-            sink(quoted((yield from source.word(":")).strip()))
+            key = (yield from source.word(":")).strip()
+            if not _BARE_KEY.fullmatch(key):
+                raise Unreadable
+            sink(quoted(key))
         sink(": ")
         yield from value(source, sink, depth + 1)
         yield from source.space()
@@ -126,25 +129,46 @@ def _strict(word: str) -> bool:
     return not (digits.isdigit() and len(digits) > 1 and digits[0] == "0")
 
 
-def python_call(source: Source, draft: Draft, *, known: bool = False) -> Steps[None]:
-    """Read `name(key=value, ...)`. With `known` the name must be of a tool on offer. Raises `Unreadable`."""
-    text, marker = yield from source.collect(stop("(", "\n", "]"))
-    name = text.strip()
-    if known and name not in draft.tools:
-        raise NotACall
-    if not NAME.fullmatch(name) or marker != "(":
-        raise Unreadable(unfinished=not marker)
-    draft.open_call(name)
-    write = Members(draft)
+def keywords(source: Source, sink: Sink) -> Steps[None]:
+    """Read `key=value, ...)`, the rest of a call behind its bracket, and hand it to `sink` as a JSON object."""
+    lead = "{"
     yield from source.space()
     while not (yield from source.accept(")")):
         key = (yield from source.word("=")).strip()
         if not key.isidentifier():
             raise Unreadable
-        write.key(key)
-        yield from value(source, draft.arguments)
+        sink(f"{lead}{quoted(key)}: ")
+        lead = ", "
+        yield from value(source, sink)
         yield from source.space()
         if (yield from source.expect(",", ")")) == ")":
             break
         yield from source.space()
-    write.end()
+    sink("{}" if lead == "{" else "}")
+
+
+def quoted(text: str) -> str:
+    """`text` as a JSON string."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def parsed(text: str) -> object:
+    """The value that a whole text means; None if it is no literal (or means nothing)."""
+    return _whole(text, value)
+
+
+def parsed_keywords(text: str) -> object:
+    """The keyword arguments in `key=value, ...)` as an object; None if it is anything else."""
+    return _whole(text, keywords)
+
+
+def _whole(text: str, read: Callable[[Source, Sink], Steps[None]]) -> object:
+    source = Source()
+    source.text, source.ended = text, True
+    pieces: list[str] = []
+    try:
+        for _ in read(source, pieces.append):
+            pass
+        return None if source.text.strip() else json.loads("".join(pieces))
+    except (Unreadable, ValueError, RecursionError):
+        return None

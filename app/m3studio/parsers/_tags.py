@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Reader
 from m3studio.parsers._flow import NO_END, attempt, end
+from m3studio.parsers._literal import quoted
 from m3studio.parsers._schema import Schema, property_of, typed, types
 from m3studio.parsers._source import Sink, Source, Steps, Unreadable, stop
 
@@ -140,13 +141,8 @@ class Members:
         self.draft.arguments("{}" if self.lead == "{" else "}")
 
 
-def quoted(text: str) -> str:
-    """`text` as a JSON string."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def function(tags: Tags, close: str = "") -> Reader:
-    """A call whose marker was read: its name up to `after_name`, then its arguments as tags, then `close`."""
+def function(tags: Tags, close: str = "", *, lead: str = "<function=") -> Reader:
+    """A call whose marker `lead` was read: its name up to `after_name`, then its arguments as tags, then `close`."""
 
     def one(source: Source, draft: Draft) -> Steps[None]:
         name = (yield from source.word(tags.after_name)).strip()
@@ -160,7 +156,7 @@ def function(tags: Tags, close: str = "") -> Reader:
             yield from end(source, draft, close)
 
     def read(source: Source, draft: Draft) -> Steps[None]:
-        yield from attempt(source, draft, one(source, draft), stop(close or tags.end))
+        yield from attempt(source, draft, one(source, draft), stop(close or tags.end), lead=lead)
 
     return read
 
@@ -198,7 +194,7 @@ def keyed(close: str = "</tool_call>") -> Reader:
 
 def block(invoke: str, tags: Tags, close: str) -> Reader:
     """Calls that each begin with `invoke`, up to `close`."""
-    one = function(tags)
+    one = function(tags, lead=invoke)
 
     def read(source: Source, draft: Draft) -> Steps[None]:
         yield from source.space()

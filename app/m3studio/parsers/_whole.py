@@ -1,6 +1,7 @@
 """Answers that are a call (or JSON) as a whole, though nothing marks them: a bare object, or one in a code block."""
 
 from m3studio.parsers import _json, healing
+from m3studio.parsers._calls import python_call, sequence
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family, Reader
 from m3studio.parsers._flow import FENCE, attempt, call, fence
@@ -8,7 +9,7 @@ from m3studio.parsers._source import Source, Steps, Unreadable, stop
 
 _KEYS = _json.Keys(arguments=("arguments", "parameters", "args", "input"))
 _LANGUAGES = {"", "json", "jsonc", "tool_call", "tool_calls", "tool_code", "tool", "xml", "text"}
-_BARE = "took a bare JSON object for a call"
+_BARE = "took an unmarked text for a call"
 
 
 def bare_calls(keys: _json.Keys = _KEYS, note: str = "") -> Reader:
@@ -35,13 +36,42 @@ def bare_calls(keys: _json.Keys = _KEYS, note: str = "") -> Reader:
 _ANY_BARE = bare_calls(note=_BARE)
 
 
-def whole(source: Source, draft: Draft, family: Family) -> Steps[None]:
-    """At the beginning of an answer: read it as a call if it is one as a whole."""
+def _bare_list(source: Source, draft: Draft) -> Steps[None]:
+    """A list of call objects, or of calls as Python writes them, that name tools on offer."""
+
+    def json_item(source: Source, draft: Draft) -> Steps[None]:
+        yield from _json.call(source, draft, _KEYS, known=True)
+        draft.note(_BARE)
+
+    def python_item(source: Source, draft: Draft) -> Steps[None]:
+        yield from python_call(source, draft, known=True)
+        draft.note(_BARE)
+
+    mark = source.mark()
+    try:
+        source.take(1)
+        yield from source.space()
+        as_json = (yield from source.peek()) == "{"
+        if as_json:
+            yield from _names_a_call(source)
+        source.rewind(mark)
+    finally:
+        source.forget()
+    yield from sequence(json_item if as_json else python_item, sure=False)(source, draft)
+
+
+def whole(source: Source, draft: Draft, family: Family, markers: tuple[str, ...]) -> Steps[None]:
+    """At the beginning of an answer: read it as a call if it is one as a whole, and none of the markers begins it."""
     yield from source.space()
     first = yield from source.peek()
+    if first not in tuple("{[`") or (yield from source.sees(*(one for one in markers if one != FENCE))):
+        return
     if first == "{" and draft.tools:
         reader = family.bare or _ANY_BARE
         if not (yield from call(source, draft, reader)):
+            draft.text(source.take(1))
+    elif first == "[" and draft.tools:
+        if not (yield from call(source, draft, _bare_list)):
             draft.text(source.take(1))
     elif first == "`":
         yield from _fenced(source, draft, family)

@@ -19,6 +19,7 @@ FAMILIES = (
     ),
     Family(
         "tool_calls_list",
+        lends=("<tool_calls>",),
         marks=(("<tool_calls>",),),
         priority=40,
         calls=_CALLS,

@@ -55,6 +55,7 @@ FAMILIES = (
             "<｜tool▁calls｜>": _calls,
             _BEGIN: _from_first,
         },
+        lends=("<｜tool▁calls▁begin｜>",),
     ),
     Family(
         "deepseek_dsml",

@@ -1,24 +1,15 @@
 """Functionary: 3.1 writes `<function=name>` around JSON, 3.2 writes `>>>recipient` ahead of each part."""
 
-from m3studio.parsers._calls import code_call, named
+from m3studio.parsers._calls import any_function, code_call, named
 from m3studio.parsers._converse import converse
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
-from m3studio.parsers._flow import attempt, end
+from m3studio.parsers._flow import attempt
 from m3studio.parsers._source import Source, Steps, stop
 from m3studio.parsers._tags import NAME
 
 _PROMPT = ">>>"
 _CODE = code_call("<|eom_id|>", "<|eot_id|>")
-
-
-def _one(source: Source, draft: Draft) -> Steps[None]:
-    yield from named(source, draft, (yield from source.word(">")))
-    yield from end(source, draft, "</function>")
-
-
-def _function(source: Source, draft: Draft) -> Steps[None]:
-    yield from attempt(source, draft, _one(source, draft), stop("</function>"))
 
 
 def _read(source: Source, draft: Draft, family: Family, reasoning: bool) -> Steps[None]:
@@ -60,6 +51,6 @@ FAMILIES = (
         "functionary_v3_1",
         marks=(("<function=", "</function>"), ("<{start_tag}={function_name}>",)),
         priority=30,
-        calls={"<function=": _function, "<|python_tag|>": _CODE},
+        calls={"<function=": any_function(), "<|python_tag|>": _CODE},
     ),
 )

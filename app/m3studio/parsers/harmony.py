@@ -3,6 +3,7 @@
 import re
 
 from m3studio.parsers._calls import named
+from m3studio.parsers._converse import converse
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
 from m3studio.parsers._flow import attempt
@@ -20,7 +21,7 @@ def _read(source: Source, draft: Draft, family: Family, reasoning: bool) -> Step
     while (yield from source.peek()):
         yield from source.space()
         if not (yield from source.sees(_CHANNEL, "<|start|>", "<|constrain|>", _MESSAGE, "to=", "assistant")):
-            yield from source.until(ends, draft.text)
+            yield from converse(source, draft, family, reasoning)
             continue
         header, _ = yield from source.collect(stop(_MESSAGE))
         kinds = _KIND.findall(header)
@@ -37,7 +38,16 @@ def _read(source: Source, draft: Draft, family: Family, reasoning: bool) -> Step
                 draft.text("" if end == "<|start|>" else end)
         else:
             draft.content.pause()
-            yield from source.until(ends, draft.text)
+            yield from converse(source, draft, family, reasoning)
 
 
-FAMILIES = (Family("harmony", marks=((_CHANNEL, _MESSAGE, "<|start|>"),), priority=90, read=_read),)
+FAMILIES = (
+    Family(
+        "harmony",
+        marks=((_CHANNEL, _MESSAGE, "<|start|>"),),
+        priority=90,
+        thinking={},
+        ends=_ENDS,
+        read=_read,
+    ),
+)

@@ -3,4 +3,12 @@
 from m3studio.parsers._calls import any_tagged
 from m3studio.parsers._family import Family
 
-FAMILIES = (Family("hermes", marks=(("<tool_call>",),), priority=20, calls={"<tool_call>": any_tagged()}),)
+FAMILIES = (
+    Family(
+        "hermes",
+        marks=(("<tool_call>",),),
+        priority=20,
+        calls={"<tool_call>": any_tagged()},
+        lends=("<tool_call>",),
+    ),
+)

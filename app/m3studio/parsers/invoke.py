@@ -1,15 +1,15 @@
 """Anthropic-style `<invoke name="...">` in `<function_calls>`; Olmo writes calls as Python lines in the same block."""
 
+from m3studio.parsers._calls import python_call
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
 from m3studio.parsers._flow import attempt
-from m3studio.parsers._literal import python_call
 from m3studio.parsers._source import Source, Steps, stop
 from m3studio.parsers._tags import INVOKE, block, function
 
 _END = "</function_calls>"
 _INVOKES = block('<invoke name="', INVOKE, _END)
-_INVOKE = function(INVOKE)
+_INVOKE = function(INVOKE, lead='<invoke name="')
 
 
 def _block(source: Source, draft: Draft) -> Steps[None]:
@@ -29,5 +29,6 @@ FAMILIES = (
         marks=(("<function_calls>",), ("<invoke name=",)),
         priority=30,
         calls={"<function_calls>": _block, '<invoke name="': _INVOKE},
+        lends=("<function_calls>", '<invoke name="'),
     ),
 )

@@ -49,6 +49,7 @@ FAMILIES = (
         marks=((_SECTION,), ("<|im_assistant|>",)),
         priority=80,
         calls={_SECTION: _section, _BEGIN: _calls},
+        lends=(_SECTION,),
         calls_end_thinking=True,
     ),
 )

@@ -1,9 +1,8 @@
 """LFM2: a Python list of calls, `[name(key=value)]`, between tool-call tokens; JSON where it was asked for."""
 
-from m3studio.parsers._calls import listed, sequence
+from m3studio.parsers._calls import listed, python_call, sequence
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
-from m3studio.parsers._literal import python_call
 from m3studio.parsers._source import Source, Steps, Unreadable
 
 _BEGIN = "<|tool_call_start|>"
@@ -38,5 +37,6 @@ FAMILIES = (
         marks=((_BEGIN,), ("<|tool_list_start|>",), ("<|im_start|>", "List of tools: [")),
         priority=80,
         calls={_BEGIN: _calls},
+        lends=(_BEGIN,),
     ),
 )

@@ -10,7 +10,7 @@ FAMILIES = (
         "minicpm",
         marks=(("<function name=", "<param name="),),
         priority=80,
-        calls={'<function name="': function(_TAGS)},
+        calls={'<function name="': function(_TAGS, lead='<function name="')},
         drop=("<tool_sep>",),
     ),
 )

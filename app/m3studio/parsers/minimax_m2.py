@@ -9,5 +9,6 @@ FAMILIES = (
         marks=(("<minimax:tool_call>",),),
         priority=90,
         calls={"<minimax:tool_call>": block('<invoke name="', INVOKE, "</minimax:tool_call>")},
+        lends=("<minimax:tool_call>",),
     ),
 )

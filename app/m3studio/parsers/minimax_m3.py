@@ -9,6 +9,7 @@ from m3studio.parsers._tags import Members
 
 NS = "]<]minimax[>["
 _BLOCK_END = f"{NS}</tool_call>"
+_ENDS = stop(f"{NS}</invoke>", _BLOCK_END)
 _DEEPEST = 50
 
 
@@ -16,7 +17,7 @@ def _block(source: Source, draft: Draft) -> Steps[None]:
     yield from source.space()
     yield from source.expect(f"{NS}<invoke")
     while True:
-        ended = yield from attempt(source, draft, _invoke(source, draft), stop(f"{NS}</invoke>", _BLOCK_END))
+        ended = yield from attempt(source, draft, _invoke(source, draft), _ENDS, lead="<invoke")
         if ended == _BLOCK_END:
             return
         yield from source.space()
@@ -82,6 +83,7 @@ FAMILIES = (
         marks=((NS,), ("<mm:think>",)),
         priority=100,
         calls={f"{NS}<tool_call>": _block},
+        lends=(f"{NS}<tool_call>",),
         thinking={"<mm:think>": "</mm:think>"},
     ),
 )

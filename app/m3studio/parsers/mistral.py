@@ -30,6 +30,7 @@ FAMILIES = (
         marks=((_CALLS,), ("[THINK]",), ("[/INST]",)),
         priority=40,
         calls={_CALLS: _calls},
+        lends=(_CALLS,),
         thinking={"[THINK]": "[/THINK]", "<think>": "</think>"},
         fenced_json=True,
     ),

@@ -1,12 +1,11 @@
 """Qwen3-Coder and 3.5, Nemotron 3, Step 3.5: `<function=name>` with `<parameter=key>` tags, tagged or bare."""
 
-from m3studio.parsers._calls import any_tagged
+from m3studio.parsers._calls import any_function, any_tagged
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
 from m3studio.parsers._source import Source, Steps
-from m3studio.parsers._tags import FUNCTION, function
 
-_CALL = function(FUNCTION)
+_CALL = any_function()
 
 
 def _bare(source: Source, draft: Draft) -> Steps[None]:
@@ -22,6 +21,7 @@ FAMILIES = (
         marks=(("<tool_call>", "<function=", "<parameter="),),
         priority=60,
         calls={"<tool_call>": any_tagged(), "<function=": _bare},
+        lends=("<function=",),
         keep_space=True,
         calls_end_thinking=True,
     ),

@@ -6,7 +6,7 @@ from m3studio.parsers._source import Source, Steps
 from m3studio.parsers._tags import Tags, function
 
 _TAGS = Tags('<steptml:parameter name="', '"', True, "</steptml:parameter>", "</steptml:invoke>")
-_FUNCTION = function(_TAGS)
+_FUNCTION = function(_TAGS, lead='<steptml:invoke name="')
 _MARKS = ("calls_begin", "calls_end", "call_begin", "call_end", "sep")
 
 
