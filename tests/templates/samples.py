@@ -99,3 +99,12 @@ PASTED = """\
 {%- endfor %}"""
 
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}{% endfor %}"
+
+# Results are fields of the message that called.
+GATHERED = """\
+{%- for message in messages if message.role != 'tool' %}
+    {{- '[' + message.role + ']' }}
+    {%- for call in message.tool_calls %}{{ '[call]' + call.function.arguments|tojson }}{% endfor %}
+    {%- for result in message.tool_responses %}{{ '[' + result.name + ']' + result.response|tojson }}{% endfor %}
+    {{- message.content }}
+{%- endfor %}"""

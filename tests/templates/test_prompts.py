@@ -1,6 +1,6 @@
 """Prompts: where the answer begins, how one goes on, and what stays the same from turn to turn."""
 
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
 
 import pytest
@@ -62,9 +62,13 @@ def test_an_unfinished_answer_goes_on(source, variables, answer, part, tail):
 
 def test_the_clock_can_be_pinned_and_days_are_given_as_text():
     source = "{{ date_string }}|{{ datetime }}|{{ strftime_now('%Y-%m-%d') }}"
-    for now in (datetime(2026, 11, 20), "2026-11-20T00:00:00"):
+    for now in (datetime(2026, 11, 20), date(2026, 11, 20), "2026-11-20T00:00:00"):
         assert built(source, [ASK], variables={"now": now}).text == "20 Nov 2026|Nov 20 2026|2026-11-20"
     assert built(source, [ASK], variables={"date_string": "today", "now": "2026-11-20"}).text.startswith("today|")
+    named = {"date_string": "20 Nov 2026"}
+    assert built(source, [ASK], variables=named).text == "20 Nov 2026|Nov 20 2026|2026-11-20"
+    clock = {"strftime_now": datetime(2026, 11, 20).strftime}
+    assert built(source, [ASK], variables=clock).text == "20 Nov 2026|Nov 20 2026|2026-11-20"
 
 
 def test_variables_that_are_not_given_are_undefined():

@@ -23,8 +23,9 @@ def shape(source):
         (samples.LEVELS, Shape(reasoning="thinking", either=True)),
         (samples.PARTS, Shape(texts=False, parts=True, reasoning="parts")),
         (samples.PASTED, Shape(object_arguments=False, reasoning="", bare=True)),
+        (samples.GATHERED, Shape(reasoning="", gathered=True)),
     ],
-    ids=["plain", "strict", "modes", "levels", "parts", "pasted"],
+    ids=["plain", "strict", "modes", "levels", "parts", "pasted", "gathered"],
 )
 def test_probing_finds_the_shape(source, expected):
     assert shape(source) == expected
@@ -76,6 +77,16 @@ def test_thinking_goes_where_the_template_looks_for_it():
 def test_calls_beside_no_text_have_none():
     assert conversation(Shape(bare=True), [CALL])[0]["content"] is None
     assert conversation(Shape(), [CALL])[0]["content"] == ""
+
+
+def test_results_are_gathered_where_the_template_wants_them_beside_the_calls():
+    two = Message(Role.ASSISTANT, tool_calls=(*CALL.tool_calls, ToolCall("dice", "{}", "c2")))
+    results = [Message(Role.TOOL, '{"hour": 12}', tool_call_id="c1"), Message(Role.TOOL, "four", tool_call_id="c2")]
+    ask, answer = Message(Role.USER, "Hi"), Message(Role.ASSISTANT, "Noon, and a four.")
+    question, turn, other = conversation(Shape(gathered=True), [ask, two, *results, answer, ask])
+    assert turn["tool_responses"] == [{"name": "clock", "response": {"hour": 12}}, {"name": "dice", "response": "four"}]
+    assert turn["content"] == "Noon, and a four."
+    assert question == other == {"role": "user", "content": "Hi"}
 
 
 def test_the_developer_is_the_system_but_for_templates_that_know_it():

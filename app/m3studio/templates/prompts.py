@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from m3studio.messages import Message, Tool
 from m3studio.templates.environment import Template
@@ -41,10 +41,10 @@ def build(
 ) -> Prompt:
     """Render a conversation.
 
-    `variables` go to the template, but for three: `now` (a datetime or ISO text) pins its clock,
+    `variables` go to the template, but for three: `now` (a date, datetime or ISO text) pins its clock,
     `add_generation_prompt` (default true) says whether the answer is opened, and `thinking_words` are put at the end of
-    the system prompt. With `continue_final` the last message is an unfinished answer: True goes
-    on where it ends, "content" in its text, "reasoning" in its thinking. Raises `TemplateFailed`.
+    the system prompt. With `continue_final` the last message is an unfinished answer: True goes on where it ends,
+    "content" in its text, "reasoning" in its thinking. Raises `TemplateFailed`.
     """
     page = _page(template, tools, variables)
     if words := str(variables.get("thinking_words") or ""):
@@ -57,22 +57,20 @@ def build(
         return Prompt(closed, "")
     opened = page.text(rows, opened=True)
     header = opened[_shared(closed, opened) :]
-    if opened.endswith(
-        _GEMMA_END
-    ):  # a text beside tool calls closes the turn: without a new one the model cannot think
+    if opened.endswith(_GEMMA_END):
+        # A text beside tool calls closes the turn; unless a new one is opened the model cannot think.
         header = _GEMMA_TURN
         opened += header
     return Prompt(opened, header)
 
 
-def _with_words(messages: Sequence[Message | Mapping[str, object]], words: str) -> list[Message | Mapping[str, object]]:
+def _with_words(messages: Sequence[Message | Mapping[str, object]], words: str) -> list[Mapping[str, object]]:
     """The messages with a switch at the end of the system prompt, where it stays the same from turn to turn."""
-    rows: list[Message | Mapping[str, object]] = [
-        message.to_openai() if isinstance(message, Message) else message for message in messages
-    ]
-    first = rows[0] if rows and rows[0]["role"] == "system" else {"role": "system", "content": ""}  # type: ignore[index]
-    text = f"{joined(first['content'])}\n{words}".strip()  # type: ignore[index]
-    return [{"role": "system", "content": text}, *rows[1 if first is rows[0] else 0 :]]
+    rows = [message.to_openai() if isinstance(message, Message) else message for message in messages]
+    text = ""
+    if rows and rows[0].get("role") == "system":
+        text, rows = joined(rows[0].get("content")), rows[1:]
+    return [{"role": "system", "content": f"{text}\n{words}".strip()}, *rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +92,22 @@ class _Page:
 
 
 def _page(template: Template, tools: Sequence[Tool | Mapping[str, object]], variables: Mapping[str, object]) -> _Page:
-    pinned = variables.get("now")
-    now = datetime.fromisoformat(pinned) if isinstance(pinned, str) else pinned
-    if not isinstance(now, datetime):
-        now = datetime.now()
-    days: Fields = {"datetime": now.strftime("%b %d %Y"), "date_string": now.strftime("%d %b %Y")}
+    now, clock = _now(variables), variables.get("strftime_now")
+    written = clock if callable(clock) else now.strftime
+    days: Fields = {"datetime": written("%b %d %Y"), "date_string": written("%d %b %Y")}
     given = {name: value for name, value in variables.items() if name not in _OWN and value is not None}
     return _Page(template, {"bos_token": "", "eos_token": "", **days, **given}, now, definitions(tools))
+
+
+def _now(variables: Mapping[str, object]) -> datetime:
+    """The time that the caller pinned, by `now` or by naming the day for templates that print `date_string`."""
+    pinned, day = variables.get("now"), variables.get("date_string")
+    try:
+        if isinstance(pinned, date | str):
+            return datetime.fromisoformat(str(pinned))
+        return datetime.strptime(str(day), "%d %b %Y") if day else datetime.now()
+    except ValueError:
+        return datetime.now()
 
 
 def _continued(

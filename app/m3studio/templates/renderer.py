@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date
 from threading import Lock, Timer
 from types import TracebackType
 from typing import Self
@@ -154,4 +154,4 @@ def _plain(items: Sequence[Message | Tool | Mapping[str, object]]) -> list[objec
 
 
 def _pinned(variables: Mapping[str, object]) -> dict[str, object]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in variables.items()}
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in variables.items()}

@@ -37,7 +37,8 @@ class Shape:
     `object_arguments`: a call's arguments are wanted as an object, not as JSON text. `reasoning` names where a model's
     thinking goes: `reasoning_content`, `thinking`, `parts` (typed parts of the content) or "" (it never shows).
     `bare`: a message with tool calls shows them only when it has no text at all (None, not an empty one). `either`: a
-    message with tool calls may hold thinking or a text, not both. `developer`: that role has its own place.
+    message with tool calls may hold thinking or a text, not both. `gathered`: results stand in the message with the
+    calls. `developer`: that role has its own place.
     """
 
     system: bool = True
@@ -47,6 +48,7 @@ class Shape:
     reasoning: str = "reasoning_content"
     either: bool = False
     bare: bool = False
+    gathered: bool = False
     developer: bool = False
     trimmed: bool = False
     tools: bool = False
@@ -70,6 +72,7 @@ def probe(template: Template) -> Shape:
         reasoning=reasoning,
         either=reasoning == "thinking" and not attempt(template, both),
         bare=not _calls_show(template, "") and _calls_show(template, None),
+        gathered=_gathers(template),
         developer="<|channel|>" in template.source,
         trimmed=_TRIMMED in template.source,
         tools="toolmark" in attempt(template, [_QUESTION], [_TOOL]),
@@ -81,6 +84,8 @@ def conversation(shape: Shape, messages: Sequence[Message | Mapping[str, object]
     out = [_fields(shape, message) for message in messages]
     if out and out[0]["role"] == "system" and not shape.system:
         out = _folded(out)
+    if shape.gathered:
+        out = _gathered(out)
     if shape.texts != shape.parts:
         return [_refilled(message, joined if shape.texts else _listed) for message in out]
     return out
@@ -169,6 +174,32 @@ def _folded(messages: list[Fields]) -> list[Fields]:
     return [{**following, "content": f"{joined(system['content'])}\n{joined(following['content'])}"}, *rest]
 
 
+def _gathered(messages: list[Fields]) -> list[Fields]:
+    """Calls, their results and the answer that follows as one message, as older templates of Gemma 4 want it."""
+    out: list[Fields] = []
+    for message in messages:
+        before = out[-1] if out else {}
+        calls, results = before.get("tool_calls"), before.get("tool_responses", [])
+        if message["role"] == "tool" and isinstance(calls, list) and isinstance(results, list):
+            out[-1] = {**before, "tool_responses": [*results, _result(message, calls[len(results) :][:1])]}
+        elif message["role"] == "assistant" and results and message["content"] and "tool_calls" not in message:
+            out[-1] = {**before, "content": message["content"]}
+        else:
+            out.append(message)
+    return out
+
+
+def _result(message: Fields, call: list[Fields]) -> Fields:
+    function = call[0].get("function") if call else None
+    name = function.get("name") if isinstance(function, Mapping) else message.get("tool_call_id", "")
+    response = message["content"]
+    try:
+        response = json.loads(response) if isinstance(response, str) else response
+    except (ValueError, RecursionError):
+        pass  # plain text, which is what most tools give
+    return {"name": name, "response": response}
+
+
 def _definition(tool: Mapping[str, object]) -> Fields:
     inner = tool.get("function")
     function = inner if isinstance(inner, Mapping) else tool
@@ -223,6 +254,15 @@ def _takes_objects(template: Template) -> bool:
     ]
     objects, texts = ["valuemark" in text and "{'argmark'" not in text for text in shown[:2]], shown[2:]
     return any(objects) or not any("valuemark" in text for text in texts)
+
+
+def _gathers(template: Template) -> bool:
+    """Whether a result gets into the prompt only as a field of the message that called for it."""
+    call = _call({"argmark": "valuemark"})
+    if _RESULT in attempt(template, [_QUESTION, call, _OUTCOME], [_TOOL]):
+        return False
+    gathered: Fields = {**call, "tool_responses": [{"name": "toolmark", "response": _RESULT}]}
+    return _RESULT in attempt(template, [_QUESTION, gathered], [_TOOL])
 
 
 def _shows(template: Template, key: str) -> bool:
