@@ -93,6 +93,10 @@ class Scheduler:
             else:
                 self._recover(step, code)
         self._computing = frozenset()
+        self.flush()
+
+    def flush(self) -> None:
+        """Post what has come of steps and cancels."""
         if self._out:
             out, self._out = self._out, []
             self._post(out)

@@ -97,6 +97,7 @@ def serve(lines: BinaryIO, pipe: Pipe) -> None:
     while True:
         scheduler.clear_interrupt()
         while scheduler.idle or not reader.inbox.empty():
+            scheduler.flush()  # the last answer may just have been cancelled, and the next request be hours away
             message = reader.inbox.get()
             if isinstance(message, wire.Abort):
                 scheduler.cancel(message.id)
