@@ -142,6 +142,7 @@ CASES = [
     Case("llama3", '{"name": "weather", "parameters": {"city": "Oslo", "days": 3}}', calls=(OSLO_3,)),
     Case("llama3", '<|python_tag|>{"type": "function", "name": "weather", "parameters": {"city": "Oslo"}}; {"name": "now", "parameters": {}}', calls=(OSLO, ("now", {}))),
     Case("llama3", "<|python_tag|>print(1)\nprint('2')<|eom_id|>", calls=(("python", {"code": "print(1)\nprint('2')"}),)),
+    Case("llama3", "<|python_tag|>weather.call(city='Oslo', days=3)", calls=(OSLO_3,)),
     Case("llama3", '{"answer": 42}', '{"answer": 42}'),
     Case("mistral", '[THINK]Hm.[/THINK]I look.[TOOL_CALLS]weather[ARGS]{"city": "Oslo"}[TOOL_CALLS]now[CALL_ID]abc123xyz[ARGS]{}', "I look.", "Hm.", (OSLO, ("now", {})), ids=("", "abc123xyz")),
     Case("mistral", '[TOOL_CALLS] [{"name": "weather", "arguments": {"city": "Oslo"}, "id": "123456789"}]', calls=(OSLO,), ids=("123456789",)),

@@ -6,7 +6,7 @@ A parser knows text, tools' schemas and events. It knows no engine, and runs not
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 
 from m3studio.errors import NotFound
 from m3studio.messages import AssistantMessage, Event, Tool, ToolCall
@@ -110,7 +110,7 @@ def _noted(read: Reader) -> Reader:
     return noted
 
 
-@cache
+@lru_cache(maxsize=64)
 def family_of(template: str) -> Family:
     """The family that a chat template belongs to."""
     return next(family for family in families() if family.recognises(template))

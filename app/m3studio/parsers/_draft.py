@@ -189,7 +189,8 @@ class Draft:
     def _settled(self, index: int, call: Call) -> ToolCall:
         written = ToolCall(call.name, "".join(call.pieces), call.id, "; ".join(filter(None, call.notes)))
         if call.broken:
-            self.failed.append(FailedCall(call.name, call.text, call.broken, index, call.truncated))
+            exact = "" if call.truncated else complaint(written, self.tools)
+            self.failed.append(FailedCall(call.name, call.text, exact or call.broken, index, call.truncated))
             return written
         fitted = healing.fit(written, self.tools)
         if error := complaint(fitted, self.tools):

@@ -85,7 +85,8 @@ def attempt(
     mark = source.mark()
     try:
         raw, marker = yield from source.collect(ends)
-        if draft.mend(first, lead + raw, truncated=source.truncated and not marker, sure=sure):
+        written = lead + raw + ("\n" if marker else "")  # white space says that what stands ahead of it is complete
+        if draft.mend(first, written, truncated=source.truncated and not marker, sure=sure):
             return marker
         source.rewind(mark)
     finally:

@@ -14,6 +14,7 @@ from m3studio.parsers._schema import Schema, properties
 
 Accept = Callable[[dict[str, object]], dict[str, object] | None]
 LONGEST = 200_000  # characters of a call that is worth mending
+_VALUE_ENDS = ("\0", "}", "]", "true", "false", "null", "True", "False", "None")  # \0 stands for a string
 _CLOSING = {"{": "}", "[": "]"}
 _QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
@@ -21,12 +22,14 @@ _COMMENT = re.compile(r'("(?:[^"\\]|\\.)*")|//[^\n"]*(?=\n|$)|/\*.*?\*/|(?<=[\s,
 _NOISE = re.compile(r"\\[nrtbf]|[^0-9A-Za-z\u00c0-\uffff]|[‘’“”„]")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.S)
 _TWO_TEXTS = re.compile(r'[^"\\]*"\s*[,:}\]]')  # the first quote ends a text: what follows is another one
+_EMPTY = re.compile(r"(?<!\\)\"\"|''|“”")
 _BARE_WORD = re.compile(r"\w[\w .+@-]*")
 _SINGLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
 def mend(text: str, schema: Schema, accept: Accept) -> tuple[dict[str, object], str] | None:
     """The object that `text` means and how it was read; None if no reading is accepted."""
+    ended = text[-1:].isspace()
     text = text.strip()
     if not text or len(text) > LONGEST:
         return None
@@ -37,7 +40,7 @@ def mend(text: str, schema: Schema, accept: Accept) -> tuple[dict[str, object], 
         ("mended quotes or commas", lambda one: _by_keys(one, schema)),
         ("mended the JSON", _repaired),
     ):
-        for candidate, closed in _endings(text):
+        for candidate, closed in _endings(text, ended=ended):
             found = read(candidate)
             accepted = accept(found) if isinstance(found, dict) else None
             if accepted is not None:
@@ -45,10 +48,10 @@ def mend(text: str, schema: Schema, accept: Accept) -> tuple[dict[str, object], 
     return None
 
 
-def _endings(text: str) -> Iterator[tuple[str, str]]:
+def _endings(text: str, *, ended: bool) -> Iterator[tuple[str, str]]:
     """The text as it is, with brackets that are missing at its end, and without ones too many."""
     yield text, ""
-    if missing := _missing(text):
+    if missing := _missing(text, ended=ended):
         yield text + missing, "closed the brackets"
     shorter = text
     for _ in range(3):
@@ -59,10 +62,14 @@ def _endings(text: str) -> Iterator[tuple[str, str]]:
             yield shorter, "dropped what came after the end"
 
 
-def _missing(text: str) -> str:
-    """The closing brackets that a text lacks at its end; empty if none, or if it ends inside a string."""
-    bare = _STRING.sub('""', text)
-    if bare.count('"') % 2:
+def _missing(text: str, *, ended: bool) -> str:
+    """The closing brackets of objects that a text lacks at its end; empty if none.
+
+    Empty, too, if more may have been meant: it ends inside a string or a list, behind a comma, or in a number of which
+    nobody knows whether it is `ended`.
+    """
+    bare = _STRING.sub("\0", text)
+    if '"' in bare or not (bare.endswith(_VALUE_ENDS) or (ended and bare[-1:].isdigit())):
         return ""
     open_: list[str] = []
     for char in bare:
@@ -70,7 +77,7 @@ def _missing(text: str) -> str:
             open_.append(_CLOSING[char])
         elif char in "}]" and (not open_ or open_.pop() != char):
             return ""
-    return "".join(reversed(open_))
+    return "" if "]" in open_ else "".join(open_)
 
 
 def _loose(text: str) -> object:
@@ -151,8 +158,8 @@ def _unescaped(text: str) -> str:
 
 def _repaired(text: str) -> object:
     """What the repair library makes of it, if every text in it stood there, and nothing that stood there is missing."""
-    if not text.startswith("{") or '"' in _STRING.sub("", text):
-        return None  # it ends inside a text, or looks so: where that text should end nobody knows
+    if not (text.startswith("{") and text.endswith("}")) or '"' in _STRING.sub("", text):
+        return None  # it ends inside a value, or looks so: where that should end nobody knows
     plain = _COMMENT.sub(lambda found: found[1] or " ", text)
     try:
         found = json_repair.loads(plain)
@@ -160,8 +167,11 @@ def _repaired(text: str) -> object:
         return None
     if _letters(plain) != _letters(json.dumps(found, ensure_ascii=False)):
         return None
-    meant = _unescaped(plain)
-    return found if isinstance(found, dict) and all(one in meant for one in _texts(found)) else None
+    if not isinstance(found, dict):
+        return None
+    meant, texts = _unescaped(plain), _texts(found)
+    made_up = texts.count("") > len(_EMPTY.findall(plain))  # the library fills in values that are missing
+    return found if not made_up and all(one in meant for one in texts) else None
 
 
 def _letters(text: str) -> str:

@@ -11,6 +11,7 @@ from m3studio.parsers._literal import parsed, parsed_keywords
 from m3studio.parsers._schema import properties, property_of, typed
 
 NAME_KEYS = frozenset({"name", "tool_name", "tool", "function", "function_name", "action", "recipient_name"})
+WRAPPER_KEYS = ("tool_call", "function_call", "call")
 ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "params", "kwargs", "tool_input", "action_input")
 Closest = Callable[[str], str]
 
@@ -50,12 +51,14 @@ class Found:
 
 def as_json(raw: str, closest: Closest, tools: Mapping[str, Tool]) -> list[Found]:
     """Objects that name a tool, or a tool's name ahead of its arguments."""
-    text = _JUNK_AFTER.sub("", raw).strip()
+    text = _JUNK_AFTER.sub("\n", raw).lstrip()
     start = min((place for place in (text.find("{"), text.find("[")) if place >= 0), default=-1)
     if start < 0:
         return []
     body = text[start:]
     value, note = _value(body)
+    if isinstance(value, dict) and isinstance(value.get("tool_calls"), list):
+        value = value["tool_calls"]
     items = value if isinstance(value, list) else [value]
     calls = [_from_object(item, closest) for item in items]
     if calls and all(calls):
@@ -80,11 +83,11 @@ def _from_object(value: object, closest: Closest, depth: int = 0) -> Found | Non
     """A call object, under whatever keys it holds name and arguments."""
     if not isinstance(value, dict) or depth > 3:
         return None
-    for key in NAME_KEYS:
+    for key in (*NAME_KEYS, *WRAPPER_KEYS):
         inner = value.get(key)
         if isinstance(inner, dict) and (found := _from_object(inner, closest, depth + 1)):
             return found
-        if isinstance(inner, str) and closest(inner):
+        if isinstance(inner, str) and key in NAME_KEYS and closest(inner):
             return _with_arguments(value, key, inner)
     if len(value) == 1:
         name, inner = next(iter(value.items()))
@@ -115,15 +118,13 @@ def _from_broken(body: str, closest: Closest) -> list[Found]:
     starts = [max(body.rfind("{", 0, found.start()), 0) for found in names]
     out = []
     for found, start, end in zip(names, starts, [*starts[1:], len(body)], strict=True):
-        part = body[start:end].rstrip(" \t\r\n,;")
+        part = body[start:end].rstrip(",;")
         key = _ARGUMENTS.search(part, found.end() - start)
         if key is None:
             return []
-        text = part[key.end() :].strip()
+        text = part[key.end() :].lstrip()
         if text.startswith('"'):
             return []  # a text that holds JSON, and is broken itself: too many ways to read it
-        if end < len(body) or text.endswith("}"):
-            text = _without_outer(text)
         out.append(
             Found(found[2], text, notes=[] if key[1] == "arguments" else [f"took the arguments from “{key[1]}”"])
         )
@@ -138,12 +139,6 @@ def _inside_arguments(body: str, place: int, first: int) -> bool:
 def _depth(text: str) -> int:
     bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
     return bare.count("{") - bare.count("}")
-
-
-def _without_outer(text: str) -> str:
-    """Arguments without the bracket that ends the object around them."""
-    ended = text.rstrip(" \t\r\n]")
-    return ended[:-1].rstrip() if ended.endswith("}") else text
 
 
 def _headed(head: str, body: str, closest: Closest) -> list[Found]:

@@ -16,7 +16,15 @@ from m3studio.parsers._fit import fitted, same_name
 from m3studio.parsers._mend import LONGEST, mend
 from m3studio.parsers._schema import complaint, mismatch, properties, types
 
-CALL_KEYS = _shapes.NAME_KEYS | {"type", "id", "tool_call_id", "arguments", "parameters"}
+CALL_KEYS = _shapes.NAME_KEYS | {
+    *_shapes.WRAPPER_KEYS,
+    "tool_calls",
+    "type",
+    "id",
+    "tool_call_id",
+    "arguments",
+    "parameters",
+}
 _ALIASES = {
     "python": ("code_interpreter", "python_interpreter", "run_python", "execute_python", "python_exec", "ipython"),
     "bash": ("shell", "sh", "terminal", "run_bash", "execute_bash", "run_shell"),
