@@ -33,7 +33,6 @@ fail_with_log() { # CODE SENTENCE
 }
 
 quiet() { "$@" >>"$LOG" 2>&1 </dev/null; }
-
 slow() { # LABEL COMMAND...: says every 20 s that it still works
     label=$1 spent=0 && shift
     while sleep 1; do
@@ -52,10 +51,7 @@ leave() { # whatever happens: the old environment back in its place, and the loc
     code=$?
     trap - EXIT INT TERM HUP
     [ -z "$ticker" ] || kill "$ticker"
-    if [ -d "$WORK/venv.old" ]; then
-        rm -rf "$VENV"
-        mv "$WORK/venv.old" "$VENV"
-    fi
+    [ ! -d "$WORK/venv.old" ] || { rm -rf "$VENV" && mv "$WORK/venv.old" "$VENV"; }
     rm -rf "$WORK/lock"
     exit "$code"
 }
@@ -143,12 +139,11 @@ have_compiler() { # Python may remember a compiler that is not here, so both are
 }
 
 compiler_hint() {
-    tool=$(first_of xcode-select apt-get dnf zypper pacman apk)
+    tool=$(first_of xcode-select apt-get dnf zypper)
     case $tool in
     xcode-select) echo "xcode-select --install" ;;
     apt-get) echo "apt-get install build-essential" ;;
     dnf | zypper) echo "$tool install gcc gcc-c++" ;;
-    pacman) echo "pacman -S base-devel" ;;
     *) echo "your system's packages of gcc and g++" ;;
     esac
 }
@@ -156,18 +151,22 @@ compiler_hint() {
 install_engine() {
     ! probe_engine || return 0
     say "Installing the engine, llama.cpp"
-    set -- pip install --python "$VENV/bin/python" --reinstall-package llama-cpp-python -c "$DIR/constraints.txt" llama-cpp-python
-    ! { quiet "$UV" "$@" --only-binary llama-cpp-python && probe_engine; } || return 0
+    set -- pip install --python "$VENV/bin/python" -c "$DIR/constraints.txt" --find-links "$WHEELS" \
+        --only-binary llama-cpp-python --reinstall-package llama-cpp-python pip llama-cpp-python
+    ! { mkdir -p "$WHEELS" && quiet "$UV" "$@" && probe_engine; } || return 0
     have_compiler ||
         fail 20 "no ready engine fits and no C and C++ compiler was found. Install them: $(compiler_hint); then run this again."
     say "  no ready one fits; compiling it for this processor, about 4 minutes on 2 cores (here: $(getconf _NPROCESSORS_ONLN))"
-    slow "compiling" "$UV" "$@" || fail_with_log 21 "the engine did not build."
-    probe_engine || fail_with_log 22 "the engine was built but does not run."
+    rm -f "$WHEELS"/llama_cpp_python-*.whl # what is kept there may be another processor's
+    quiet "$UV" pip install --python "$VENV/bin/python" -c "$DIR/constraints.txt" pip
+    slow "compiling" "$VENV/bin/python" -m pip wheel --no-deps --no-cache-dir -w "$WHEELS" "$(grep ^llama-cpp "$DIR/constraints.txt")" ||
+        fail_with_log 21 "the engine did not build."
+    { quiet "$UV" "$@" && probe_engine; } || fail_with_log 22 "the engine was built but does not run."
 }
 
 install_app() {
     say "Installing the app"
-    set -- -c "$DIR/constraints.txt" pip -e "$DIR"
+    set -- -c "$DIR/constraints.txt" -e "$DIR"
     [ "$GOAL" != test ] || set -- "$@" --group "$DIR/pyproject.toml:dev"
     slow "installing" "$UV" pip install --python "$VENV/bin/python" "$@" || fail_with_log 30 "the app did not install."
     quiet "$VENV/bin/m3studio" --version || fail_with_log 31 "the app does not run."
@@ -180,8 +179,7 @@ get_chromium() {
         say "There is no chromium: browser tests will be skipped. Its package is called chromium."
         return
     fi
-    say "Installing chromium for the browser tests"
-    quiet apt-get update
+    say "Installing chromium for the browser tests" && quiet apt-get update
     slow "installing" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium ||
         say "  it did not install; browser tests will be skipped (see $LOG)"
 }
@@ -226,8 +224,8 @@ main() {
         shift
     done
     check_platform
-    [ -f "$DIR/app/m3studio/__init__.py" ] || fail 2 "$DIR does not hold the app. Clone it, or name its folder with --dir."
-    WORK=$DIR/.install VENV=$DIR/.venv
+    [ -f "$DIR/constraints.txt" ] || fail 2 "$DIR does not hold the app. Clone it, or name its folder with --dir."
+    WORK=$DIR/.install VENV=$DIR/.venv WHEELS=${XDG_CACHE_HOME:-$HOME/.cache}/m3studio/wheels
     export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}" UV_HTTP_RETRIES="${UV_HTTP_RETRIES:-5}" UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-1}"
     unset VIRTUAL_ENV PYTHONHOME PYTHONPATH
     lock
@@ -245,10 +243,8 @@ main() {
     say "Fetching the starter model (93 MB, once)"
     "$VENV/bin/m3studio" pull starter </dev/null || say "  it did not come; the page will offer it again"
     say "M3 Studio is installed. Start it with: $VENV/bin/m3studio"
-    if wants_start; then
-        run "$VENV/bin/m3studio" "$@" || { [ $? -gt 128 ] && exit 130; } ||
-            fail 40 "M3 Studio did not start; its own words are above."
-    fi
+    wants_start || exit 0
+    run "$VENV/bin/m3studio" "$@" || { [ $? -gt 128 ] && exit 130; } || fail 40 "M3 Studio did not start; it said why above."
 }
 
 main "$@"
