@@ -70,6 +70,13 @@ STEPS = PLAIN.replace(
     1,
 )
 
+# Two efforts, one of which is none; refuses every other word.
+EFFORTS = """\
+{%- set effort = reasoning_effort or 'none' %}
+{%- if effort not in ['none', 'high'] %}{{ raise_exception('Unknown effort ' + effort) }}{% endif %}
+{{- '[effort ' + effort + ']' }}
+{%- for message in messages %}{{ '[' + message.role + ']' + message.content + '[end]' }}{% endfor %}"""
+
 # Looks for words in the system prompt.
 WORDS = """\
 {%- set state = namespace(think=true) %}

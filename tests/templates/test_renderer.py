@@ -133,6 +133,11 @@ def test_variables_must_be_plain():
         templates.render("a", ASK, odd={1, 2})
 
 
+def test_messages_must_be_objects():
+    with pytest.raises(BadInput, match="must be an object"):
+        templates.render("a", ["Hi"])
+
+
 def test_a_template_that_is_no_jinja_says_where():
     with pytest.raises(BadInput, match="failed at line 2: "):
         templates.render("\n{% if %}", ASK)

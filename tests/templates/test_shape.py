@@ -1,12 +1,17 @@
 """What form of messages a template wants, and messages in that form."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from m3studio.messages import Message, Role, Tool, ToolCall
 from m3studio.templates.environment import Template, TemplateFailed
 from m3studio.templates.shape import Shape, conversation, definitions, probe
 from templates import samples
 
+FIELDS = st.sampled_from(
+    ["role", "content", "tool_calls", "function", "arguments", "name", "type", "text", "reasoning_content", "tool"]
+)
 CALL = Message(Role.ASSISTANT, "", tool_calls=(ToolCall("clock", '{"zone": "UTC"}', "c1"),))
 
 
@@ -111,3 +116,36 @@ def test_tools_have_the_fields_that_templates_know():
     expected = {"type": "function", "function": {"name": "a", "description": "", "parameters": schema}}
     given = {"type": "function", "function": {"name": "a", "parameters": schema, "strict": True}}
     assert definitions([Tool("a", "", schema), given, {"name": "a", "parameters": schema}]) == [expected] * 3
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.sampled_from(["system", "assistant", "tool"])
+        | st.lists(inner, max_size=3)
+        | st.dictionaries(FIELDS, inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+SHAPES = st.builds(
+    Shape,
+    system=st.booleans(),
+    texts=st.booleans(),
+    parts=st.booleans(),
+    object_arguments=st.booleans(),
+    reasoning=st.sampled_from(["reasoning_content", "thinking", "parts", ""]),
+    either=st.booleans(),
+    bare=st.booleans(),
+    gathered=st.booleans(),
+    trimmed=st.booleans(),
+)
+
+
+@given(SHAPES, st.lists(st.dictionaries(FIELDS, JSON), max_size=4))
+def test_no_message_breaks_it(shape, messages):
+    try:
+        found = conversation(shape, messages)
+    except TemplateFailed:
+        return
+    assert len(found) <= len(messages)
+    assert all(isinstance(message["role"], str) for message in found)

@@ -49,13 +49,19 @@ def examined(source):
             {level: {"reasoning_effort": level} for level in ("low", "medium", "high")},
         ),
         (
+            samples.EFFORTS,
+            ThinkingKind.SWITCH,
+            "off",
+            {"on": {"reasoning_effort": "high"}, "off": {"reasoning_effort": "none"}},
+        ),
+        (
             samples.WORDS,
             ThinkingKind.SWITCH,
             "on",
             {"on": {"thinking_words": "/think"}, "off": {"thinking_words": "/no_think"}},
         ),
     ],
-    ids=["none", "always", "modes", "flag", "steps", "levels", "words"],
+    ids=["none", "always", "modes", "flag", "steps", "levels", "efforts", "words"],
 )
 def test_the_control_is_found_by_trying(source, kind, usual, settings):
     thinking = examined(source).thinking

@@ -54,6 +54,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset("qwen3.5-#", "Qwen/Qwen3.5-35B-A3B", "2026-02", _QWEN35_THINKING, _QWEN35_DIRECT),
     Preset("qwen3.6-#", "Qwen/Qwen3.6-35B-A3B", "2026-04", _QWEN35_THINKING, _QWEN35_DIRECT),
+    Preset("qwen3.8-#", "Qwen/Qwen3.8-27B", "2026-11", at(1.0, 0.95, 20)),
     Preset("qwq-32b", "Qwen/QwQ-32B", "2025-03", at(0.6, 0.95, 40, 0.0)),
     Preset("qwen2.5-0.5b-instruct|qwen2.5-1.5b-instruct", "Qwen/Qwen2.5-1.5B-Instruct", "2024-09", _QWEN25_SMALL),
     Preset("qwen2.5-#-instruct", "Qwen/Qwen2.5-7B-Instruct", "2024-09", _QWEN25),
@@ -68,11 +69,13 @@ PRESETS: tuple[Preset, ...] = (
     Preset("deepseek-v3.1[-terminus]", "deepseek-ai/DeepSeek-V3.1", "2025-08", _REASONER),
     Preset("deepseek-v3.2-exp", "deepseek-ai/DeepSeek-V3.2-Exp", "2025-09", _REASONER),
     Preset("deepseek-v3.2[-speciale]", "deepseek-ai/DeepSeek-V3.2", "2025-12", at(1.0, 0.95)),
-    Preset("deepseek-v4-pro|deepseek-v4-flash[-0731]", "deepseek-ai/DeepSeek-V4-Flash", "2026-04", at(1.0, 1.0)),
+    Preset("deepseek-v4-pro|deepseek-v4-flash[-0731]", "deepseek-ai/DeepSeek-V4-Flash", "2026-11", at(1.0, 1.0)),
     # Moonshot
     Preset("kimi-k2-instruct[-0905]", "moonshotai/Kimi-K2-Instruct-0905", "2026-11", at(0.6)),
     Preset("kimi-k2-thinking", "moonshotai/Kimi-K2-Thinking", "2025-11", at(1.0)),
     Preset("kimi-k2.5", "moonshotai/Kimi-K2.5", "2026-11", at(1.0, 0.95), at(0.6, 0.95)),
+    Preset("kimi-k2.6", "moonshotai/Kimi-K2.6", "2026-11", at(1.0, 0.95), at(0.6, 0.95)),
+    Preset("kimi-k2.7-code", "moonshotai/Kimi-K2.7-Code", "2026-11", at(1.0, 0.95)),
     Preset("kimi-vl-a3b-thinking[-2506]", "moonshotai/Kimi-VL-A3B-Thinking-2506", "2025-06", at(0.8)),
     Preset("kimi-vl-a3b-instruct", "moonshotai/Kimi-VL-A3B-Instruct", "2025-04", at(0.2)),
     # Z.ai
@@ -99,7 +102,7 @@ PRESETS: tuple[Preset, ...] = (
     # Google
     Preset("gemma-3-#-it", "google/gemma-3-27b-it", "2025-03", _GEMMA),
     Preset("gemma-3n-#-it", "google/gemma-3n-E4B-it", "2025-06", _GEMMA),
-    Preset("gemma-4-#-it", "google/gemma-4-31B-it", "2026-04", _GEMMA),
+    Preset("gemma-4-#-it", "google/gemma-4-31B-it", "2026-11", _GEMMA),
     Preset("medgemma-#-it", "google/medgemma-27b-it", "2025-07", _GEMMA),
     # Mistral
     Preset("mistral-nemo-instruct-2407", "mistralai/Mistral-Nemo-Instruct-2407", "2024-07", at(0.3)),
@@ -119,7 +122,10 @@ PRESETS: tuple[Preset, ...] = (
         "2025-12",
         at(0.15),
     ),
-    Preset("ministral-3-#-reasoning-2512", "mistralai/Ministral-3-14B-Reasoning-2512", "2025-12", at(0.7, 0.95)),
+    Preset("ministral-3-#-instruct-2512", "mistralai/Ministral-3-14B-Instruct-2512", "2026-11", at(0.15)),
+    Preset("mistral-large-3-#-instruct-2512", "mistralai/Mistral-Large-3-675B-Instruct-2512", "2026-11", at(0.15)),
+    Preset("mistral-small-4-#-2603", "mistralai/Mistral-Small-4-119B-2603", "2026-11", at(0.7)),
+    Preset("ministral-3-#-reasoning-2512", "mistralai/Ministral-3-14B-Reasoning-2512", "2026-11", at(0.7, 0.95)),
     # NVIDIA
     Preset(
         "llama-3.1-nemotron-70b-instruct",
@@ -173,11 +179,23 @@ PRESETS: tuple[Preset, ...] = (
     Preset("smollm-#-instruct", "HuggingFaceTB/SmolLM-1.7B-Instruct", "2024-08", at(0.2, 0.9)),
     # Liquid AI
     Preset("lfm2-#", "LiquidAI/LFM2-1.2B", "2025-07", at(0.3, min_p=0.15, repeat_penalty=1.05)),
-    Preset("lfm2.5-#-instruct", "LiquidAI/LFM2.5-1.2B-Instruct", "2026-01", at(0.1, 0.1, 50, repeat_penalty=1.05)),
-    Preset("lfm2.5-#-thinking", "LiquidAI/LFM2.5-1.2B-Thinking", "2026-01", at(0.1, 0.1, 50, repeat_penalty=1.05)),
+    Preset(
+        "lfm2.5-#-instruct|lfm2.5-350m|lfm2.5-230m",
+        "LiquidAI/LFM2.5-1.2B-Instruct",
+        "2026-11",
+        at(0.1, None, 50, repeat_penalty=1.05),
+    ),
+    Preset(
+        "lfm2.5-#-thinking",
+        "LiquidAI/LFM2.5-1.2B-Thinking",
+        "2026-11",
+        at(0.05, None, 50, repeat_penalty=1.05),
+    ),
+    Preset("lfm2.5-8b-a1b", "LiquidAI/LFM2.5-8B-A1B", "2026-11", at(0.2, None, 80, repeat_penalty=1.05)),
     # Tencent
     Preset("hunyuan-a13b-instruct", "tencent/Hunyuan-A13B-Instruct", "2026-11", _HUNYUAN),
     Preset("hunyuan-#-instruct", "tencent/Hunyuan-7B-Instruct", "2026-11", _HUNYUAN),
+    Preset("hy3", "tencent/Hy3", "2026-11", at(0.9, 1.0)),
     Preset("hunyuan-mt-#", "tencent/Hunyuan-MT-7B", "2025-09", at(0.7, 0.6, 20, repeat_penalty=1.05)),
     # ByteDance, Baidu, Xiaomi, StepFun, inclusionAI
     Preset("seed-oss-36b-instruct", "ByteDance-Seed/Seed-OSS-36B-Instruct", "2026-11", at(1.1, 0.95)),
@@ -194,7 +212,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset("c4ai-command-r-plus[-08-2024]", "CohereLabs/c4ai-command-r-plus-08-2024", "2024-08", at(0.3)),
     Preset("c4ai-command-a-03-2025", "CohereLabs/c4ai-command-a-03-2025", "2025-03", at(0.3)),
     Preset("aya-expanse-#", "CohereLabs/aya-expanse-8b", "2024-10", at(0.3)),
-    # LG, Upstage, Swiss AI, Ai2, TII, Nous, Arcee, Menlo
+    # LG, Upstage, Swiss AI, Ai2, TII, Nous, Arcee, OpenBMB, JetBrains, Menlo
     Preset("exaone-4.0-#", "LGAI-EXAONE/EXAONE-4.0-32B", "2026-11", _REASONER),
     Preset("exaone-deep-#", "LGAI-EXAONE/EXAONE-Deep-32B", "2025-03", _REASONER),
     Preset("solar-open-100b", "upstage/Solar-Open-100B", "2025-12", at(0.8, 0.95, 50)),
@@ -205,6 +223,14 @@ PRESETS: tuple[Preset, ...] = (
     Preset("hermes-4-#", "NousResearch/Hermes-4-70B", "2025-08", at(0.6, 0.95, 20)),
     Preset("afm-4.5b", "arcee-ai/AFM-4.5B", "2025-07", at(0.5, 0.95, 50, repeat_penalty=1.1)),
     Preset("trinity-mini", "arcee-ai/Trinity-Mini", "2026-11", at(0.15, 0.75, 50, 0.06)),
+    Preset("muse-glimmer-30b", "meta-models/Muse-Glimmer-30B", "2026-11", at(1.0, 0.95, 64)),
+    Preset("minicpm5-#", "openbmb/MiniCPM5-1B", "2026-11", at(0.9, 0.95), at(0.7, 0.95)),
+    Preset(
+        "mellum2-#-instruct|mellum2-#-thinking",
+        "JetBrains/Mellum2-12B-A2.5B-Instruct",
+        "2026-11",
+        at(0.6, 0.95, 20),
+    ),
     Preset("jan-v1-4b", "janhq/Jan-v1-4B", "2025-08", at(0.6, 0.95, 20, 0.0)),
 )
 
@@ -220,6 +246,7 @@ FAMILIES: dict[str, str] = {
     "lfm2moe": "lfm2-8b-a1b",
     "minimax-m2": "minimax-m2",
     "minimax-m3": "minimax-m3",
+    "muse-glimmer": "muse-glimmer-30b",
     "qwen35": "qwen3.5-27b",
     "qwen35moe": "qwen3.5-35b-a3b",
     "seed_oss": "seed-oss-36b-instruct",

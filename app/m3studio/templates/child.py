@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 
-from m3studio.templates.environment import Template, TemplateFailed
+from m3studio.templates.environment import RUNTIME_ERRORS, Template, TemplateFailed, reason
 from m3studio.templates.prompts import build
 from m3studio.templates.shape import Shape, probe
 from m3studio.templates.thinking import examine
@@ -49,8 +49,8 @@ def _answer(source: str, line: bytes) -> bytes:
         return json.dumps(_done(source, json.loads(line))).encode()
     except TemplateFailed as error:
         return json.dumps({"line": error.line, "reason": error.reason}).encode()
-    except (MemoryError, RecursionError):
-        return json.dumps({"line": 0, "reason": "it needs too much memory"}).encode()
+    except RUNTIME_ERRORS as error:  # in a probe, or for messages of an odd shape
+        return json.dumps({"line": 0, "reason": reason(error)}).encode()
 
 
 def _done(source: str, request: Mapping[str, object]) -> object:

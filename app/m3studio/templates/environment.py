@@ -121,7 +121,7 @@ class Template:
                 if length > MAX_OUTPUT:
                     raise TemplateFailed(0, f"it wrote more than {MAX_OUTPUT >> 20} million characters")
         except RUNTIME_ERRORS as error:
-            raise TemplateFailed(_line(error.__traceback__), _reason(error)) from None
+            raise TemplateFailed(_line(error.__traceback__), reason(error)) from None
         return "".join(parts)
 
 
@@ -185,7 +185,8 @@ def _refuse(message: object = "") -> str:
     raise TemplateError(str(message))
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """What an error of a template says, in one short text."""
     if isinstance(error, MemoryError):
         return "it needs too much memory"
     if isinstance(error, RecursionError):

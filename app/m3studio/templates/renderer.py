@@ -150,6 +150,9 @@ def _death(late: bool) -> str:
 
 
 def _plain(items: Sequence[Message | Tool | Mapping[str, object]]) -> list[object]:
+    for item in items:
+        if not isinstance(item, (Message, Tool, Mapping)):
+            raise BadInput("Each message and each tool must be an object with its fields by name.")
     return [item.to_openai() if isinstance(item, (Message, Tool)) else dict(item) for item in items]
 
 

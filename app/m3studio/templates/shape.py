@@ -144,10 +144,10 @@ def _thought(shape: Shape, message: Fields) -> Fields:
     return message
 
 
-def _called(shape: Shape, call: Mapping[str, object]) -> Fields:
-    function = call.get("function")
-    if not isinstance(function, Mapping):
-        return dict(call)
+def _called(shape: Shape, call: object) -> object:
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(call, Mapping) or not isinstance(function, Mapping):
+        return call
     arguments = function.get("arguments", "{}")
     if shape.object_arguments and isinstance(arguments, str):
         arguments = _parsed(arguments)
@@ -182,15 +182,15 @@ def _gathered(messages: list[Fields]) -> list[Fields]:
         calls, results = before.get("tool_calls"), before.get("tool_responses", [])
         if message["role"] == "tool" and isinstance(calls, list) and isinstance(results, list):
             out[-1] = {**before, "tool_responses": [*results, _result(message, calls[len(results) :][:1])]}
-        elif message["role"] == "assistant" and results and message["content"] and "tool_calls" not in message:
+        elif message["role"] == "assistant" and results and message.get("content") and "tool_calls" not in message:
             out[-1] = {**before, "content": message["content"]}
         else:
             out.append(message)
     return out
 
 
-def _result(message: Fields, call: list[Fields]) -> Fields:
-    function = call[0].get("function") if call else None
+def _result(message: Fields, call: list[object]) -> Fields:
+    function = call[0].get("function") if call and isinstance(call[0], Mapping) else None
     name = function.get("name") if isinstance(function, Mapping) else message.get("tool_call_id", "")
     response = message["content"]
     try:

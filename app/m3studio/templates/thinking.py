@@ -68,7 +68,8 @@ _SWITCHES: tuple[tuple[Variables, Variables], ...] = (
     ({"thinking_words": "/think"}, {"thinking_words": "/no_think"}),
 )
 _EFFORTS = ("reasoning_effort", "thinking_effort", "reasoning_strength")
-_LEVELS = ("minimal", "low", "medium", "high", "max")
+_OFF = "none"
+_LEVELS = (_OFF, "minimal", "low", "medium", "high", "max")
 _USUAL = ("low", "medium", "high")  # for a template that prints whatever it is given
 _NONSENSE = "LEVELMARK"
 _TAGS = ("<think>", "[THINK]", "<|START_THINKING|>", "<|channel|>analysis", "[BEGIN FINAL RESPONSE]")
@@ -84,6 +85,10 @@ def _thinking(template: Template, shape: Shape) -> Thinking:
     switch = next((pair for pair in _SWITCHES if _differ(template, *pair)), None)
     on = switch[0] if switch else {}
     levels = next((found for name in _EFFORTS if (found := _levels(template, name, on))), {})
+    off = levels.pop(_OFF, None)
+    if switch is None and levels and off is not None:
+        on = levels.popitem()[1]  # the highest one
+        switch = (on, off)
     if switch:
         shown = (("on", _tried(template, on)), ("off", _tried(template, switch[1])))
         usual = next((mode for mode, text in shown if text == plain), "auto")
