@@ -33,24 +33,23 @@ fail_with_log() { # CODE SENTENCE
 }
 
 quiet() { "$@" >>"$LOG" 2>&1 </dev/null; }
+
 slow() { # LABEL COMMAND...: says every 20 s that it still works
     label=$1 spent=0 && shift
-    while sleep 1; do
+    : >"$WORK/lock/$label"
+    while sleep 1 && [ -e "$WORK/lock/$label" ]; do
         spent=$((spent + 1))
         [ $((spent % 20)) -ne 0 ] || printf '  %s: %s s\n' "$label" "$spent"
     done &
-    ticker=$!
     quiet "$@"
     result=$?
-    kill "$ticker" && wait "$ticker" 2>/dev/null
-    ticker=
+    rm -f "$WORK/lock/$label"
     return "$result"
 }
 
 leave() { # whatever happens: the old environment back in its place, and the lock gone
     code=$?
     trap - EXIT INT TERM HUP
-    [ -z "$ticker" ] || kill "$ticker"
     [ ! -d "$WORK/venv.old" ] || { rm -rf "$VENV" && mv "$WORK/venv.old" "$VENV"; }
     rm -rf "$WORK/lock"
     exit "$code"
@@ -180,7 +179,7 @@ get_chromium() {
         return
     fi
     say "Installing chromium for the browser tests" && quiet apt-get update
-    slow "installing" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium ||
+    slow "installing chromium" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium ||
         say "  it did not install; browser tests will be skipped (see $LOG)"
 }
 
@@ -205,7 +204,7 @@ run() { # PROGRAM ARGUMENTS...: in the background, so that a signal to this shel
 }
 
 main() {
-    GOAL='' YES='' LOG='' ticker=''
+    GOAL='' YES='' LOG=''
     DIR=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
     while [ $# -gt 0 ]; do
         case $1 in
