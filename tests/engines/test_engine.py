@@ -219,6 +219,21 @@ def test_a_cancel_during_a_long_prefill_is_silent_at_once_and_disturbs_nobody(en
     assert other()[0] == expected
 
 
+def test_a_cancel_of_the_only_answer_ends_it_with_what_it_has(engine):
+    for wanted in (PromptProgress, TextDelta):
+        cancel = Cancel()
+        events = engine.complete(PROMPT.format("a stop") + LONG[:3000], sampling=GREEDY, cancel=cancel)
+        while not isinstance(next(events), wanted):
+            pass
+        started = time.monotonic()
+        threading.Timer(0.02, cancel.set).start()
+        finished = list(events)[-1]
+        assert time.monotonic() - started < 1
+        assert finished.finish_reason == FinishReason.CANCELLED
+        assert (finished.usage.completion_tokens > 0) == (wanted is TextDelta)
+    assert list(engine.complete("Hi", cancel=cancel))[-1].finish_reason == FinishReason.CANCELLED
+
+
 def test_closing_the_iterator_cancels(engine):
     events = engine.complete(PROMPT.format("the end"), sampling=GREEDY)
     while not isinstance(next(events), TextDelta):

@@ -53,7 +53,8 @@ class Scheduler:
 
     @property
     def idle(self) -> bool:
-        return not self._running and not self._waiting
+        """Nothing to compute, and nothing left to tell."""
+        return not self._running and not self._waiting and not self._out
 
     # ---------------------------------------------------------------------------------------------- requests
 
