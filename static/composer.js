@@ -69,6 +69,7 @@ export class Composer {
   /** Why nothing can be sent; empty if something can. */
   why() {
     if (!state.modelsKnown || state.models.some((model) => !model.problem) || state.engine.state === "loading" || state.engine.state === "ready") return "";
+    if (state.downloads.some((item) => item.state === "running")) return "A model is on its way.";
     return "There is no model yet. Download the starter model, or open a GGUF file.";
   }
 

@@ -15,8 +15,10 @@ export async function look() {
   clearTimeout(timer);
   try {
     const { models, engine, downloads, chosen } = await get("api/models");
+    const arrived = state.downloads.some((item) => item.state === "running") && !downloads.some((item) => item.state === "running");
     Object.assign(state, { models, engine, downloads, chosen: chosen ?? "", modelsKnown: true });
     emit("models");
+    if (arrived && engine.state === "none" && models.length === 1) load(models[0].ref).catch(complain); // the first model: it was fetched to be used
   } catch {
     // no answer: the composer says so when something is sent; keep looking
   }
