@@ -42,9 +42,9 @@ class App:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[str] | None = None
-        self.client = httpx.Client(base_url=self.url, timeout=30)
 
     def start(self) -> "App":
+        self.client = httpx.Client(base_url=self.url, timeout=30)
         start = ["-c", WATCH.format(file=str(self.watched))] if self.watched else ["-m", "m3studio"]
         command = [sys.executable, *start, "serve", "-p", str(self.port), "--no-browser", *self.flags]
         environ = {
@@ -82,16 +82,19 @@ class App:
         """`kill -9`, as a power cut would."""
         self.process.kill()
         self.process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        self.process.stdout.close()
+        self.client.close()
 
     def stop(self) -> int:
         """Ctrl+C's gentle sibling; returns the exit code."""
-        if self.process is None or self.process.poll() is not None:
-            return 0 if self.process is None else self.process.returncode
         self.process.terminate()
         try:
             return self.process.wait(20)
         finally:
-            self.process.stdout.close()
+            self._close()
 
     # ------------------------------------------------------------------------------------------ what a page does
 

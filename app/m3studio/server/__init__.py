@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import signal
 import socket
 import sys
 import webbrowser
@@ -45,9 +46,11 @@ def main(settings: Settings) -> int:
             timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
+        # After it has closed down uvicorn raises the signal once more: as an exception it lets the services close too.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         front.give_up = lambda: setattr(server, "should_exit", True)
         try:
-            with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after it has closed down
+            with contextlib.suppress(KeyboardInterrupt):
                 asyncio.run(server.serve(sockets=[listener]))
         finally:
             front.close()

@@ -1,8 +1,11 @@
 """The composition root: builds every object once, and the web app around them. Importing it takes most of a second."""
 
 import asyncio
+import contextlib
 import os
 import secrets
+import threading
+import time
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
@@ -20,11 +23,14 @@ from m3studio.settings import Settings
 from m3studio.studio import Studio
 from m3studio.turns import Turns
 
+DELETED_SECONDS = 7 * 86400  # for so long a deleted chat can come back
+
 
 def build(settings: Settings, home: Home) -> Studio:
     """Every service, once, from the ground up. Raises `StoreError` for a data folder that cannot be used."""
     kept = store.open(home.database)
     kept.messages.mark_interrupted()
+    kept.chats.purge(time.time() - DELETED_SECONDS)
     if not kept.values.get("instance"):
         kept.values.set("instance", secrets.token_hex(8))
     library = Library(home, kept, settings.load)
@@ -77,9 +83,24 @@ class LatePage:
 
     async def serve(self, studio: Studio, leave: asyncio.Event) -> None:
         """Import and build the page in a thread, then keep its own lifespan open until `leave` is set."""
-        app = await asyncio.to_thread(_page, studio)
-        async with app.router.lifespan_context(app):
-            self._app = app
+        loop, built = asyncio.get_running_loop(), asyncio.Event()
+        made: list[FastAPI] = []
+
+        def make() -> None:
+            made.append(_page(studio))
+            with contextlib.suppress(RuntimeError):  # the loop is gone: the app was stopped meanwhile
+                loop.call_soon_threadsafe(built.set)
+
+        # A daemon: whoever stops the app in its first seconds need not wait for the rest of Gradio.
+        threading.Thread(target=make, name="page", daemon=True).start()
+        ready = asyncio.create_task(built.wait())
+        gone = asyncio.create_task(leave.wait())
+        await asyncio.wait([ready, gone], return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if leave.is_set():
+            return
+        async with made[0].router.lifespan_context(made[0]):
+            self._app = made[0]
             await leave.wait()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
