@@ -47,7 +47,15 @@ DOORS = {
 MODULES = sorted(PACKAGE.rglob("*.py"))
 each_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 # The only imports that may stand inside a function: heavy rooms that load behind a page or a command that already answers.
-LATE = {("cli", "server"), ("server", "server"), ("server", "ui"), ("library", "hub"), ("server", "gradio"), ("engines", "llama_cpp"), ("engines", "engines")}
+LATE = {
+    ("cli", "server"),
+    ("server", "server"),
+    ("server", "ui"),
+    ("library", "hub"),
+    ("server", "gradio"),
+    ("engines", "llama_cpp"),
+    ("engines", "engines"),
+}
 
 
 def room_of(path):

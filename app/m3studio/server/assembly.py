@@ -79,7 +79,7 @@ class LatePage:
     """Gradio's app once it is there; until then a page that waits for it and moves on by itself."""
 
     def __init__(self) -> None:
-        self._app: FastAPI | None = None
+        self.app: FastAPI | None = None
 
     async def serve(self, studio: Studio, leave: asyncio.Event) -> None:
         """Import and build the page in a thread, then keep its own lifespan open until `leave` is set."""
@@ -100,26 +100,31 @@ class LatePage:
         if leave.is_set():
             return
         async with made[0].router.lifespan_context(made[0]):
-            self._app = made[0]
+            self.app = made[0]
             await leave.wait()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._app is None:
+        if self.app is None:
             await answer_starting(scope, send)
         else:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
 
 
 def web(studio: Studio, page: LatePage) -> ASGIApp:
     """Every route, with the gate in front of them."""
+    hosts = own_hosts(f"{studio.settings.host},{studio.settings.allow_host}")
+    return Gate(GZipMiddleware(routed(studio, page), minimum_size=1024), studio.auth, allowed_hosts=hosts)
+
+
+def routed(studio: Studio, page: LatePage) -> FastAPI:
+    """Every route, open to whoever can call it: only `web` serves it."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     routes.install_error_handler(app)
     for module in plugins.collect(routes):
         app.include_router(module.router(studio))
     app.mount("/static", StaticFiles(directory=static_dir()))
     app.mount("/", page)
-    hosts = own_hosts(f"{studio.settings.host},{studio.settings.allow_host}")
-    return Gate(GZipMiddleware(app, minimum_size=1024), studio.auth, allowed_hosts=hosts)
+    return app
 
 
 def _page(studio: Studio) -> FastAPI:
