@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -205,3 +206,29 @@ def test_code_comes_through_as_it_was_written(code):
     if "\\" not in code:
         calls, _ = calls_to_run(f"<tool_call>{raw}</tool_call>", tools=[PYTHON])
         assert [json.loads(call.arguments) for call in calls] == [{"code": code}]
+
+
+HOSTILE = [
+    "{" + " " * 190_000 + "x",
+    '{"a": "' + '\\"' * 90_000,
+    '{"name": "weather", "arguments": {"city": ' + "/" * 180_000 + '"}}',
+    '{"name": "weather", "arguments": {"city": ' + "# " * 90_000 + '"}}',
+    '{"name": "weather", ' * 9_000,
+    "<arg_key>" + " " * 190_000,
+    "weather\n" + "<arg_key>a</arg_key><arg_value>" * 6_000,
+    "<function=weather>" + "<parameter=city>" * 11_000,
+    "<function=weather><parameter=city>" + " " * 190_000,
+    "weather(" * 20_000,
+    '{"name": "weather", "arguments": {"city": 1, ' + "[" * 150_000,
+    '{"name": "weather", "arguments": {"city": [' + "1, " * 50_000,
+    '{"name": "weather", "arguments": {' + ", ".join(f'"k{number}": 1' for number in range(12_000)) + "}}",
+    '{"name": "weather", "arguments": ' + "'" * 190_000,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=[text[:24].strip() for text in HOSTILE])
+def test_no_text_takes_long_to_refuse(text):
+    started = time.perf_counter()
+    calls, _ = calls_to_run(f"<tool_call>{text}</tool_call>", tools=TOOLS)
+    assert calls == []
+    assert time.perf_counter() - started < 5

@@ -4,7 +4,7 @@ A parser knows text, tools' schemas and events. It knows no engine, and runs not
 """
 
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 
@@ -15,7 +15,7 @@ from m3studio.parsers._draft import Draft, FailedCall
 from m3studio.parsers._family import Family, Reader
 from m3studio.parsers._prompt import assistant_part
 from m3studio.parsers._schema import by_name, complaint
-from m3studio.parsers._source import Source, Steps
+from m3studio.parsers._source import Source, Steps, Unreadable, stop
 from m3studio.plugins import collect
 
 __all__ = ["FailedCall", "Family", "StreamParser", "families", "family_of", "for_family", "for_template", "validate"]
@@ -44,8 +44,7 @@ class StreamParser:
         self._source = Source()
         self._draft = Draft(by_name(tools))
         self._draft.unfence = family.fenced_json if json_answer is None else json_answer
-        read = family.read or converse
-        self._steps: Generator[None, None, object] = read(self._source, self._draft, family, reasoning)
+        self._steps = _answer(self._source, self._draft, family, reasoning)
         self._over = False
         next(self._steps)
         self._advance(given)
@@ -84,6 +83,14 @@ class StreamParser:
         for start in range(0, len(text), _PIECE):
             self._source.text += text[start : start + _PIECE]
             next(self._steps, None)
+
+
+def _answer(source: Source, draft: Draft, family: Family, reasoning: bool) -> Steps[None]:
+    """Read an answer to its end, whatever it is: what a family cannot read is text."""
+    try:
+        yield from (family.read or converse)(source, draft, family, reasoning)
+    except Unreadable:
+        yield from source.until(stop(), draft.text)
 
 
 @cache

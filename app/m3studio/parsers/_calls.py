@@ -62,7 +62,7 @@ def sequence(item: Reader, close: str = "", *, sure: bool = True) -> Reader:
             yield from source.space()
         if close:
             yield from source.space()
-            if not (yield from source.accept(close)) and draft.calls:
+            if not (yield from source.accept(close)):
                 draft.note(NO_END)
 
     return read
@@ -89,7 +89,7 @@ def named_block(source: Source, draft: Draft) -> Steps[None]:
 def code_call(*ends: str) -> Reader:
     """Plain code up to one of `ends`: a call of the tool that runs Python."""
 
-    def read(source: Source, draft: Draft) -> Steps[None]:
+    def one(source: Source, draft: Draft) -> Steps[None]:
         name = next((name for name in _PYTHON_TOOLS if name in draft.tools), _PYTHON_TOOLS[0])
         tool = draft.tools.get(name)
         draft.open_call(name)
@@ -100,6 +100,9 @@ def code_call(*ends: str) -> Reader:
             raise Unreadable(unfinished=True)
         write.end_text()
         write.end()
+
+    def read(source: Source, draft: Draft) -> Steps[None]:
+        yield from attempt(source, draft, one(source, draft), stop())
 
     return read
 
@@ -120,27 +123,23 @@ def any_function() -> Reader:
     """A call whose marker `<function=` was read, with its arguments as JSON or as tags."""
     tags = function(FUNCTION)
 
-    def one(source: Source, draft: Draft, name: str) -> Steps[None]:
-        yield from named(source, draft, name)
+    def one(source: Source, draft: Draft) -> Steps[None]:
+        yield from named(source, draft, (yield from source.name(">")))
         yield from end(source, draft, FUNCTION.end)
 
     def read(source: Source, draft: Draft) -> Steps[None]:
-        mark = source.mark()
-        try:
-            name = yield from source.word(">")
-            yield from source.space()
-            as_json = (yield from source.peek()) == "{"
-            if not as_json:
-                source.rewind(mark)
-        finally:
-            source.forget()
-        if as_json:
-            lead = f"<function={name}>"
-            yield from attempt(source, draft, one(source, draft, name), stop(FUNCTION.end), lead=lead)
+        if (yield from source.ahead(_behind_name(source))) == "{":
+            yield from attempt(source, draft, one(source, draft), stop(FUNCTION.end), lead="<function=")
         else:
             yield from tags(source, draft)
 
     return read
+
+
+def _behind_name(source: Source) -> Steps[str]:
+    yield from source.name(">")
+    yield from source.space()
+    return (yield from source.peek())
 
 
 def any_tagged(close: str = "</tool_call>") -> Reader:

@@ -143,8 +143,9 @@ class Draft:
             self.events.append(ToolCallDelta(len(self.calls) - 1, arguments=text))
 
     def note(self, note: str) -> None:
-        """The latest call had to be mended."""
-        self.calls[-1].notes.append(note)
+        """The latest call, if it could be read at all, had to be mended."""
+        if self.calls:
+            self.calls[-1].notes.append(note)
 
     def mend(self, first: int, raw: str, *, truncated: bool = False, note: str = "", sure: bool = True) -> bool:
         """Read `raw`, a call that broke its syntax, anew; `first` is its place if it has one yet.

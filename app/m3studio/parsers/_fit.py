@@ -10,6 +10,7 @@ from m3studio.parsers._schema import Schema, mismatch, properties, resolve, type
 _INTEGER = re.compile(r"\s*[-+]?\d{1,300}(?:\.0+)?\s*")
 _WORDS = {"true": True, "false": False}
 _DEEPEST = 20
+_MOST_KEYS = 50  # of an object in which misspelt ones are looked for
 
 
 def fitted(value: object, schema: Schema) -> tuple[object, list[str]]:
@@ -63,7 +64,7 @@ def _fit_members(
     known = properties(schema)
     out: dict[str, object] = {}
     for key, member in value.items():
-        name = key if key in known else _meant_key(key, known, value)
+        name = key if key in known or len(value) > _MOST_KEYS else _meant_key(key[:100], known, value)
         if name != key:
             notes.append(f"read the argument “{key}” as “{name}”")
         out[name] = _fit(member, known[name], root, notes, depth + 1) if name in known else member

@@ -21,20 +21,23 @@ class Scanner:
 
     def __init__(self) -> None:
         self.done = False
+        self.broken = False
+        self._ended = False
         self._open: list[str] = []  # "{" and "[" that wait for their end
         self._next: Callable[[str, int], int] = self._value
-        self._word = ""
 
     def scan(self, text: str, *, ended: bool) -> int:
-        """How many characters of `text` belong to the value. Raises `Unreadable` where it is no JSON."""
+        """How many characters of `text` belong to the value; then it is `done`, or `broken`, or needs more text."""
+        self._ended = ended
         place = 0
-        while place < len(text) and not self.done:
-            moved = self._next(text, place)
-            if moved == place and not self.done:
-                break
-            place = moved
-        if ended and not self.done and self._word and place == len(text):
-            self._end_word()
+        try:
+            while place < len(text) and not self.done:
+                moved = self._next(text, place)
+                if moved == place:
+                    break
+                place = moved
+        except Unreadable:
+            self.broken = True
         return place
 
     # Each step takes what it can at `place` and returns the place after it.
@@ -105,20 +108,14 @@ class Scanner:
 
     def _scalar(self, text: str, place: int) -> int:
         found = _WORD.match(text, place)
-        self._word += found.group() if found else ""
-        if len(self._word) > 400:
+        end = found.end() if found else place
+        if end == len(text) and not self._ended and end - place < 400:
+            return place  # it may go on
+        if not _SCALAR.fullmatch(text, place, end):
             raise Unreadable
-        if found and found.end() == len(text):
-            return found.end()  # it may go on
-        self._end_word()
-        return found.end() if found else place if self.done else self._next(text, place)
-
-    def _end_word(self) -> None:
-        if not _SCALAR.fullmatch(self._word):
-            raise Unreadable
-        self._word = ""
         self._next = self._after
         self._finish_value()
+        return end
 
     def _after(self, text: str, place: int) -> int:
         if space := _SPACE.match(text, place):
@@ -150,6 +147,8 @@ def value(source: Source, sink: Sink) -> Steps[None]:
             sink(source.take(size))
         if scanner.done:
             return
+        if scanner.broken:
+            raise Unreadable
         if not (yield from source.more()):
             raise Unreadable(unfinished=True)
 
@@ -163,11 +162,18 @@ def collected(source: Source) -> Steps[str]:
 
 def string(source: Source) -> Steps[str]:
     """One JSON string, decoded. Raises `Unreadable`."""
-    text = yield from collected(source)
-    found = json.loads(text, strict=False)
+    found = decoded((yield from collected(source)))
     if not isinstance(found, str):
         raise Unreadable
     return found
+
+
+def decoded(text: str) -> object:
+    """The value of a JSON text. Raises `Unreadable`."""
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        raise Unreadable from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,5 +265,5 @@ def arguments(source: Source, sink: Sink) -> Steps[None]:
 
 def json_id(text: str) -> str:
     """An id that may be written as a string, a number or null."""
-    found = json.loads(text)
+    found = decoded(text)
     return "" if found is None else str(found)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from m3studio.parsers._source import Sink, Source, Steps, Unreadable, stop
 
 _DEEPEST = 50
+_PIECE = 4096  # a long text is taken in pieces, so that the time stays linear in its length
 _WORDS = {"True": "true", "False": "false", "None": "null", "true": "true", "false": "false", "null": "null"}
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "0": "\0", "\\": "\\", "'": "'", '"': '"', "/": "/"}
@@ -164,11 +165,14 @@ def parsed_keywords(text: str) -> object:
 
 def _whole(text: str, read: Callable[[Source, Sink], Steps[None]]) -> object:
     source = Source()
-    source.text, source.ended = text, True
     pieces: list[str] = []
+    steps = read(source, pieces.append)
     try:
-        for _ in read(source, pieces.append):
-            pass
+        for start in range(0, len(text), _PIECE):
+            source.text += text[start : start + _PIECE]
+            next(steps, None)
+        source.ended = True
+        next(steps, None)
         return None if source.text.strip() else json.loads("".join(pieces))
     except (Unreadable, ValueError, RecursionError):
         return None

@@ -14,11 +14,12 @@ from m3studio.parsers._schema import Schema, properties
 
 Accept = Callable[[dict[str, object]], dict[str, object] | None]
 LONGEST = 200_000  # characters of a call that is worth mending
+_LONGEST_REPAIR = 50_000  # for the library, whose time nobody promises
 _VALUE_ENDS = ("\0", "}", "]", "true", "false", "null", "True", "False", "None")  # \0 stands for a string
 _CLOSING = {"{": "}", "[": "]"}
 _QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’": "'"})
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
-_COMMENT = re.compile(r'("(?:[^"\\]|\\.)*")|//[^\n"]*(?=\n|$)|/\*.*?\*/|(?<=[\s,{\[])#[^\n"]*(?=\n|$)', re.S)
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+("|\Z)', re.S)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|//[^\n]*|/\*(?s:.*?)(?:\*/|\Z)|#[^\n]*|[^"/#]+|.', re.S)
 _NOISE = re.compile(r"\\[nrtbf]|[^0-9A-Za-z\u00c0-\uffff]|[‘’“”„]")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.S)
 _TWO_TEXTS = re.compile(r'[^"\\]*"\s*[,:}\]]')  # the first quote ends a text: what follows is another one
@@ -68,7 +69,7 @@ def _missing(text: str, *, ended: bool) -> str:
     Empty, too, if more may have been meant: it ends inside a string or a list, behind a comma, or in a number of which
     nobody knows whether it is `ended`.
     """
-    bare = _STRING.sub("\0", text)
+    bare = without_strings(text)
     if '"' in bare or not (bare.endswith(_VALUE_ENDS) or (ended and bare[-1:].isdigit())):
         return ""
     open_: list[str] = []
@@ -78,6 +79,23 @@ def _missing(text: str, *, ended: bool) -> str:
         elif char in "}]" and (not open_ or open_.pop() != char):
             return ""
     return "" if "]" in open_ else "".join(open_)
+
+
+def without_strings(text: str) -> str:
+    """A JSON text with a \\0 for each of its strings; a quote that begins none, or one without an end, stays."""
+    return _STRINGS.sub(lambda found: "\0" if found[1] else '"', text)
+
+
+def _without_comments(text: str) -> str:
+    """A JSON text without comments; they begin behind white space or punctuation, or they are none."""
+    out: list[str] = []
+    before = " "
+    for found in _TOKEN.finditer(text):
+        token = found[0]
+        comment = token.startswith(("//", "/*", "#")) and (before.isspace() or before in ",{}[]")
+        out.append(" " if comment else token)
+        before = token[-1]
+    return "".join(out)
 
 
 def _loose(text: str) -> object:
@@ -158,9 +176,11 @@ def _unescaped(text: str) -> str:
 
 def _repaired(text: str) -> object:
     """What the repair library makes of it, if every text in it stood there, and nothing that stood there is missing."""
-    if not (text.startswith("{") and text.endswith("}")) or '"' in _STRING.sub("", text):
-        return None  # it ends inside a value, or looks so: where that should end nobody knows
-    plain = _COMMENT.sub(lambda found: found[1] or " ", text)
+    if not (text.startswith("{") and text.endswith("}")) or len(text) > _LONGEST_REPAIR:
+        return None
+    if '"' in without_strings(text):
+        return None  # it ends inside a text, or looks so: where that should end nobody knows
+    plain = _without_comments(text)
     try:
         found = json_repair.loads(plain)
     except (ValueError, RecursionError):

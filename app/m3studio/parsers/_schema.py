@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import SchemaError, best_match  # type: ignore[import-untyped]
@@ -10,6 +11,7 @@ from referencing.exceptions import Unresolvable
 from m3studio.messages import Tool, ToolCall
 
 Schema = Mapping[str, object]
+_MOST_ERRORS = 50  # of which the most telling one is told
 _DEEPEST = 20  # levels of $ref and anyOf that are followed
 
 
@@ -109,12 +111,17 @@ def typed(text: str, schema: Schema) -> object:
         return empty.get(next(iter(allowed)), text)
     value: object = text
     try:
-        value = json.loads(stripped, strict=False)
-    except ValueError:
+        value = json.loads(stripped, strict=False, parse_constant=_no_value)
+    except (ValueError, RecursionError):
         value = {"True": True, "False": False, "None": None}.get(stripped, text)
     if not allowed or _kind(value) & allowed:
         return value
     return text if "string" in allowed else value
+
+
+def _no_value(name: str) -> object:
+    """NaN and its like are no JSON, though Python reads them."""
+    raise ValueError(f"{name} is no JSON value")
 
 
 def _kind(value: object) -> set[str]:
@@ -139,7 +146,7 @@ def complaint(call: ToolCall, tools: Mapping[str, Tool]) -> str:
     if tools and tool is None:
         return f"There is no tool “{call.name}”. The tools are: {', '.join(sorted(tools))}."
     try:
-        arguments = json.loads(call.arguments)
+        arguments = json.loads(call.arguments, parse_constant=_no_value)
     except (ValueError, RecursionError) as error:
         return f"The arguments of {call.name} are not valid JSON: {error}."
     if not isinstance(arguments, dict):
@@ -150,7 +157,7 @@ def complaint(call: ToolCall, tools: Mapping[str, Tool]) -> str:
 def mismatch(arguments: object, schema: Schema, name: str) -> str:
     """Where the arguments break their schema, as a sentence; empty if nowhere."""
     try:
-        error = best_match(Draft202012Validator(dict(schema)).iter_errors(arguments))
+        error = best_match(islice(Draft202012Validator(dict(schema)).iter_errors(arguments), _MOST_ERRORS))
     except (SchemaError, Unresolvable, RecursionError, ValueError, TypeError, AttributeError):
         return ""  # a tool whose schema is wrong cannot be held to it
     if error is None:

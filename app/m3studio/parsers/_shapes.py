@@ -4,22 +4,24 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 from m3studio.messages import Tool
 from m3studio.parsers._literal import parsed, parsed_keywords
+from m3studio.parsers._mend import without_strings
 from m3studio.parsers._schema import properties, property_of, typed
 
 NAME_KEYS = frozenset({"name", "tool_name", "tool", "function", "function_name", "action", "recipient_name"})
 WRAPPER_KEYS = ("tool_call", "function_call", "call")
 ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "params", "kwargs", "tool_input", "action_input")
+_MOST = 64  # names in one text that are looked at
 Closest = Callable[[str], str]
 
 _DECODERS: tuple[tuple[json.JSONDecoder, list[str]], ...] = (
     (json.JSONDecoder(), []),
     (json.JSONDecoder(strict=False), ["mended line breaks in a text"]),
 )
-_JUNK_AFTER = re.compile(r"(?:\s|```|</?[\w:.-]+>|<\|[^|<>]*\|>|<｜[^｜<>]*｜>|\]<\]minimax\[>\[)+\Z")
+_JUNK_AFTER = re.compile(r"(?:```|</?[\w:.-]{1,80}>|<\|[^|<>]{0,80}\|>|<｜[^｜<>]{0,80}｜>|\]<\]minimax\[>\[)\Z")
 _NAME = re.compile(rf"""["'“]?\b({"|".join(sorted(NAME_KEYS))})\b["'”]?\s*[:=]\s*["'“]?([\w.:/-]+)""")
 _ARGUMENTS = re.compile(rf"""["'“]?\b({"|".join(ARGUMENT_KEYS)})\b["'”]?\s*[:=]\s*""")
 _WORD = re.compile(r"[A-Za-z_][\w.:/-]*")
@@ -29,21 +31,22 @@ _BEGIN = re.compile(rf"""<{_TAG}(?:invoke|function|tool)\b(?:\s+name\s*)?=\s*["'
 _PARAMETER = re.compile(
     rf"""<{_TAG}(?:parameter|param|arg|argument)(?:\s+(?:name|key)\s*)?\s*=\s*["']?([\w.$-]+)["']?[^<>]*>"""
 )
-_ENDED = re.compile(rf"\s*</{_TAG}(?:parameter|param|arg|argument|invoke|function|tool|tool_call)\s*>")
+_ENDED = re.compile(rf"</{_TAG}(?:parameter|param|arg|argument|invoke|function|tool|tool_call)\s*>")
 _PAIR = re.compile(
-    r"<arg_key>\s*([^<]+?)\s*</arg_key>\s*<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>|</tool_call>))", re.S
+    r"<arg_key>([^<]{1,200})</arg_key>\s*+<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>|</tool_call>))", re.S
 )
 _CDATA = re.compile(r"\s*<!\[CDATA\[(.*?)\]\]>\s*", re.S)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A call in a damaged text. `arguments` is a value, or text that still has to be read."""
+    """A call in a damaged text. `arguments` is a value; with `raw` it is the text of an object that is no JSON yet."""
 
     name: str
     arguments: object
     id: str = ""
     notes: list[str] = field(default_factory=list)
+    raw: bool = False
 
 
 # --------------------------------------------------------------------------------------------------------- JSON
@@ -51,7 +54,7 @@ class Found:
 
 def as_json(raw: str, closest: Closest, tools: Mapping[str, Tool]) -> list[Found]:
     """Objects that name a tool, or a tool's name ahead of its arguments."""
-    text = _JUNK_AFTER.sub("\n", raw).lstrip()
+    text = _without_junk(raw)
     start = min((place for place in (text.find("{"), text.find("[")) if place >= 0), default=-1)
     if start < 0:
         return []
@@ -64,6 +67,14 @@ def as_json(raw: str, closest: Closest, tools: Mapping[str, Tool]) -> list[Found
     if calls and all(calls):
         return [replace(call, notes=[*note, *call.notes]) for call in calls if call]
     return _from_broken(body, closest) or _headed(text[:start], body, closest)
+
+
+def _without_junk(raw: str) -> str:
+    """The text without the tags and fences at its end; a line break stands for them."""
+    text = raw.rstrip()
+    while found := _JUNK_AFTER.search(text, max(0, len(text) - 100)):
+        text = text[: found.start()].rstrip()
+    return text.lstrip() + ("\n" if len(text) < len(raw) else "")
 
 
 def _value(text: str) -> tuple[object, list[str]]:
@@ -111,7 +122,8 @@ def _taken_from(key: str) -> list[str]:
 
 def _from_broken(body: str, closest: Closest) -> list[Found]:
     """Name and arguments cut out of objects that are no JSON; each begins where a tool is named."""
-    names = [found for found in _NAME.finditer(body) if closest(found[2])]
+    named = list(islice(_NAME.finditer(body), _MOST + 1))
+    names = [found for found in named if len(named) <= _MOST and closest(found[2])]
     names = [found for found in names if not _inside_arguments(body, found.start(), names[0].start())]
     if not names:
         return []
@@ -125,9 +137,7 @@ def _from_broken(body: str, closest: Closest) -> list[Found]:
         text = part[key.end() :].lstrip()
         if text.startswith('"'):
             return []  # a text that holds JSON, and is broken itself: too many ways to read it
-        out.append(
-            Found(found[2], text, notes=[] if key[1] == "arguments" else [f"took the arguments from “{key[1]}”"])
-        )
+        out.append(Found(found[2], text, notes=_taken_from(key[1]), raw=True))
     return out
 
 
@@ -137,14 +147,14 @@ def _inside_arguments(body: str, place: int, first: int) -> bool:
 
 
 def _depth(text: str) -> int:
-    bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+    bare = without_strings(text)
     return bare.count("{") - bare.count("}")
 
 
 def _headed(head: str, body: str, closest: Closest) -> list[Found]:
     """Arguments behind the only word of a head that names a tool."""
     names = {part for word in _WORD.findall(head) for part in word.split(":") if closest(part)}
-    return [Found(names.pop(), body)] if len(names) == 1 else []
+    return [Found(names.pop(), body, raw=True)] if len(names) == 1 else []
 
 
 # --------------------------------------------------------------------------------------------------------- tags
@@ -163,7 +173,7 @@ def as_tags(raw: str, closest: Closest, tools: Mapping[str, Tool]) -> list[Found
         arguments = _tag_arguments(text[begin.end() : end], tools.get(closest(begin[1])))
         if arguments is None:
             return []
-        out.append(Found(begin[1], arguments))
+        out.append(Found(begin[1], arguments, raw=isinstance(arguments, str)))
     return out
 
 
@@ -175,7 +185,7 @@ def _stretches(begins: list[re.Match[str]], text: str) -> list[tuple[re.Match[st
 def _tag_arguments(text: str, tool: Tool | None) -> object:
     """The arguments in a call's body; None if one of them has no end."""
     if text.lstrip().startswith("{"):
-        return _JUNK_AFTER.sub("", text).strip()
+        return _without_junk(text)
     out: dict[str, object] = {}
     begins = list(_PARAMETER.finditer(text)) or _named_tags(text, tool)
     for begin, end in _stretches(begins, text):
@@ -183,10 +193,10 @@ def _tag_arguments(text: str, tool: Tool | None) -> object:
         if cdata := _CDATA.match(value):
             value = cdata[1]
         else:
-            ended = list(_ENDED.finditer(value)) or list(re.finditer(rf"\s*</{re.escape(begin[1])}\s*>", value))
+            ended = list(_ENDED.finditer(value)) or list(re.finditer(rf"</{re.escape(begin[1])}\s*>", value))
             if not ended and end == len(text):
                 return None
-            value = value[: ended[0].start()] if ended else value.rstrip()
+            value = value[: ended[0].start()].removesuffix("\n") if ended else value.rstrip()
         out[begin[1]] = typed(value.removeprefix("\n"), property_of(tool, begin[1]))
     return out
 
@@ -199,7 +209,8 @@ def _named_tags(text: str, tool: Tool | None) -> list[re.Match[str]]:
 
 def _pairs(text: str, tool: Tool | None) -> Iterator[tuple[str, object]]:
     for pair in _PAIR.finditer(text):
-        yield pair[1], typed(pair[2], property_of(tool, pair[1]))
+        key = pair[1].strip()
+        yield key, typed(pair[2], property_of(tool, key))
 
 
 # --------------------------------------------------------------------------------------------------------- Python
@@ -207,7 +218,7 @@ def _pairs(text: str, tool: Tool | None) -> Iterator[tuple[str, object]]:
 
 def as_python(raw: str, closest: Closest, tools: Mapping[str, Tool]) -> list[Found]:
     """`name(key=value, ...)`: one such call, maybe in a list or in `print`."""
-    text = _JUNK_AFTER.sub("", raw).strip().strip("[]").strip()
+    text = _without_junk(raw).strip().strip("[]").strip()
     if wrapped := re.fullmatch(r"print\((.*)\)", text, re.S):
         text = wrapped[1].strip()
     found = re.fullmatch(r"([A-Za-z_][\w.]*)\s*\((.*)\)", text, re.S)

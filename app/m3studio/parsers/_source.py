@@ -88,6 +88,15 @@ class Source:
         if not self._marks:
             self._log = []
 
+    def ahead(self, read: Steps[T]) -> Steps[T]:
+        """What `read` finds, with the text left in place."""
+        mark = self.mark()
+        try:
+            return (yield from read)
+        finally:
+            self.rewind(mark)
+            self.forget()
+
     # ------------------------------------------------------------------------------------------- readers
 
     def more(self) -> Steps[bool]:
@@ -123,6 +132,13 @@ class Source:
         if not marker:
             raise Unreadable(unfinished=True)
         return text
+
+    def name(self, end: str) -> Steps[str]:
+        """The text up to `end`, which is removed too, on one line and without a tag. Raises `Unreadable`."""
+        text, marker = yield from self.collect(stop(end, "\n", "<"))
+        if marker != end:
+            raise Unreadable(unfinished=not marker)
+        return text.strip()
 
     def sees(self, *markers: str) -> Steps[str]:
         """Which of the markers comes next, left in place; empty if none does. The longest one wins."""

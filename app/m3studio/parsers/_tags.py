@@ -81,14 +81,15 @@ def text_value(source: Source, tags: Tags, sink: Sink) -> Steps[None]:
     while True:
         if not (yield from source.until(close, out.add if out else sink)):
             raise Unreadable(unfinished=True)
-        mark = source.mark()
-        yield from source.space()
-        follows = (yield from source.sees(tags.open, tags.end, "</")) or (source.ended and not source.text)
-        source.rewind(mark)
-        source.forget()
-        if follows:
+        if (yield from source.ahead(_goes_on(source, tags))):
             return
         (out.add if out else sink)(tags.close)
+
+
+def _goes_on(source: Source, tags: Tags) -> Steps[bool]:
+    """Whether the call goes on, or the text ends: then the tag just read was no part of a value."""
+    yield from source.space()
+    return bool((yield from source.sees(tags.open, tags.end, "</"))) or (source.ended and not source.text)
 
 
 def _nothing(text: str) -> None:
@@ -145,7 +146,7 @@ def function(tags: Tags, close: str = "", *, lead: str = "<function=") -> Reader
     """A call whose marker `lead` was read: its name up to `after_name`, then its arguments as tags, then `close`."""
 
     def one(source: Source, draft: Draft) -> Steps[None]:
-        name = (yield from source.word(tags.after_name)).strip()
+        name = yield from source.name(tags.after_name)
         if tags.attributes:
             yield from source.word(">")
         if not NAME.fullmatch(name):

@@ -47,17 +47,18 @@ def _bare_list(source: Source, draft: Draft) -> Steps[None]:
         yield from python_call(source, draft, known=True)
         draft.note(_BARE)
 
-    mark = source.mark()
-    try:
-        source.take(1)
-        yield from source.space()
-        as_json = (yield from source.peek()) == "{"
-        if as_json:
-            yield from _names_a_call(source)
-        source.rewind(mark)
-    finally:
-        source.forget()
+    as_json = yield from source.ahead(_holds_an_object(source))
     yield from sequence(json_item if as_json else python_item, sure=False)(source, draft)
+
+
+def _holds_an_object(source: Source) -> Steps[bool]:
+    """Whether a list begins with an object, which must begin as a call does."""
+    source.take(1)
+    yield from source.space()
+    if (yield from source.peek()) != "{":
+        return False
+    yield from _names_a_call(source)
+    return True
 
 
 def whole(source: Source, draft: Draft, family: Family, markers: tuple[str, ...]) -> Steps[None]:
@@ -116,17 +117,15 @@ def _block(source: Source, draft: Draft, family: Family) -> Steps[str]:
 
 
 def _names_a_call(source: Source) -> Steps[None]:
-    """Look whether an object's first key is one that a call begins with."""
-    mark = source.mark()
-    try:
-        source.take(1)
-        yield from source.space()
-        key = yield from source.word(":", "\n", "}")
-        if key.strip().strip("\"'") not in healing.CALL_KEYS:
-            raise Unreadable
-        source.rewind(mark)
-    finally:
-        source.forget()
+    """Look whether an object's first key is one that a call begins with. Raises `Unreadable` if not."""
+    if (yield from source.ahead(_first_key(source))) not in healing.CALL_KEYS:
+        raise Unreadable
+
+
+def _first_key(source: Source) -> Steps[str]:
+    source.take(1)
+    yield from source.space()
+    return (yield from source.word(":", "\n", "}")).strip().strip("\"'")
 
 
 def _taken(draft: Draft, inner: str) -> bool:

@@ -30,6 +30,7 @@ _ALIASES = {
     "bash": ("shell", "sh", "terminal", "run_bash", "execute_bash", "run_shell"),
     "web_search": ("search", "google_search", "search_web", "brave_search"),
 }
+_LONGEST_NAME = 120
 _PREFIX = re.compile(r"^(?:functions?|tools?|default_api|api)[.:/]", re.I)
 _BROKEN_JSON = re.compile(r"""^\s*[\[{"]|["'“]\w+["'”]\s*:""")
 
@@ -48,6 +49,8 @@ def closest(name: str, tools: Mapping[str, Tool]) -> str:
     """The tool that `name` means; empty if none is close enough to be sure."""
     if name in tools:
         return name
+    if len(name) > _LONGEST_NAME:
+        return ""
     short = _PREFIX.sub("", name.strip())
     same = [one for one in tools if same_name(one, short)]
     same = same or [one for one in tools if any(same_name(alias, short) for alias in _ALIASES.get(one, ()))]
@@ -92,7 +95,7 @@ def _healed(found: _shapes.Found, tools: Mapping[str, Tool]) -> Healed | None:
     tool = tools.get(closest(found.name, tools))
     if tool is None:
         return None
-    meant = _arguments(found.arguments, tool)
+    meant = _mended(str(found.arguments), tool) if found.raw else _arguments(found.arguments, tool)
     if meant is None:
         return None
     arguments, notes = meant
@@ -165,6 +168,13 @@ def _from_text(text: str, tool: Tool, depth: int) -> tuple[dict[str, object], li
         found = _arguments(value, tool, depth + 1)
         unwrapped = ["unwrapped the arguments from a text"] if depth or isinstance(value, str) else []
         return (found[0], [*unwrapped, *found[1]]) if found else None
+    if mended := _mended(text, tool):
+        return mended
+    return None if _BROKEN_JSON.search(text) else _only(text if value is None else value, tool)
+
+
+def _mended(text: str, tool: Tool) -> tuple[dict[str, object], list[str]] | None:
+    """The object that a damaged JSON text means."""
     notes: list[str] = []
 
     def accept(candidate: dict[str, object]) -> dict[str, object] | None:
@@ -172,9 +182,8 @@ def _from_text(text: str, tool: Tool, depth: int) -> tuple[dict[str, object], li
         notes[:] = meant[1] if meant else []
         return meant[0] if meant else None
 
-    if mended := mend(text, tool.parameters, accept):
-        return mended[0], [mended[1], *notes]
-    return None if _BROKEN_JSON.search(text) else _only(text if value is None else value, tool)
+    mended = mend(text, tool.parameters, accept)
+    return (mended[0], list(filter(None, [mended[1], *notes]))) if mended else None
 
 
 def _only(value: object, tool: Tool) -> tuple[dict[str, object], list[str]] | None:

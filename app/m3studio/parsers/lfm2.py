@@ -21,14 +21,15 @@ _PYTHON = sequence(_item, _END)
 
 
 def _calls(source: Source, draft: Draft) -> Steps[None]:
-    mark = source.mark()
+    first = yield from source.ahead(_first(source))
+    yield from (_JSON if first == "{" else _PYTHON)(source, draft)
+
+
+def _first(source: Source) -> Steps[str]:
     yield from source.space()
     yield from source.expect("[")
     yield from source.space()
-    first = yield from source.peek()
-    source.rewind(mark)
-    source.forget()
-    yield from (_JSON if first == "{" else _PYTHON)(source, draft)
+    return (yield from source.peek())
 
 
 FAMILIES = (
