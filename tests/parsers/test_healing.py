@@ -163,6 +163,15 @@ def test_a_truncated_call_in_tags_is_no_call():
         assert parser.failed[0].name == "python"
 
 
+@pytest.mark.parametrize(
+    "text", [SHAPES["json code block"], SHAPES["bare object"], SHAPES["bare list"], SHAPES["Python list"]]
+)
+def test_a_truncated_call_without_marks_is_no_call(text):
+    for place in range(1, text.rindex("}") if "}" in text else text.rindex(")")):
+        calls, _ = calls_to_run(text[:place], tools=TOOLS, truncated=True)
+        assert calls == []
+
+
 def test_a_failed_call_keeps_its_place_among_the_others():
     parser = parsers.for_family("hermes", tools=TOOLS)
     parser.feed(

@@ -40,7 +40,7 @@ def listed(close: str = "", keys: Keys = Keys()) -> Reader:
         yield from _json.call(source, draft, keys)
         yield from source.space()
         if not (yield from source.sees(",", "]")):
-            raise Unreadable(unfinished=source.ended and not source.text)
+            raise Unreadable
 
     return sequence(item, close)
 
@@ -97,7 +97,7 @@ def code_call(*ends: str) -> Reader:
         write.key(next(iter(properties(tool.parameters)), "code") if tool else "code")
         write.begin_text()
         if not (yield from source.until(stop(*ends), write.more_text)) and source.truncated:
-            raise Unreadable(unfinished=True)
+            raise Unreadable
         write.end_text()
         write.end()
 
@@ -114,7 +114,7 @@ def python_call(source: Source, draft: Draft, *, known: bool = False) -> Steps[N
     if known and name not in draft.tools:
         raise NotACall
     if not NAME.fullmatch(name) or marker != "(":
-        raise Unreadable(unfinished=not marker)
+        raise Unreadable
     draft.open_call(name)
     yield from keywords(source, draft.arguments)
 

@@ -91,4 +91,4 @@ def attempt(
         source.rewind(mark)
     finally:
         source.forget()
-    raise Unreadable(unfinished=not marker)
+    raise Unreadable

@@ -150,7 +150,7 @@ def value(source: Source, sink: Sink) -> Steps[None]:
         if scanner.broken:
             raise Unreadable
         if not (yield from source.more()):
-            raise Unreadable(unfinished=True)
+            raise Unreadable
 
 
 def collected(source: Source) -> Steps[str]:

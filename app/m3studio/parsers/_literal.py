@@ -85,7 +85,7 @@ def _string(source: Source, sink: Sink, opening: str) -> Steps[None]:
     ends = stop(opening) if opening == GEMMA else stop(opening, "\\")
     while (marker := (yield from source.until(ends, lambda text: sink(quoted(text)[1:-1])))) != opening:
         if not marker:
-            raise Unreadable(unfinished=True)
+            raise Unreadable
         sink(quoted((yield from _escape(source)))[1:-1])
     sink('"')
 
@@ -94,7 +94,7 @@ def _escape(source: Source) -> Steps[str]:
     """The character behind a backslash."""
     kind = yield from source.peek()
     if not kind:
-        raise Unreadable(unfinished=True)
+        raise Unreadable
     source.take(1)
     if kind == "\n":
         return ""
@@ -103,7 +103,7 @@ def _escape(source: Source) -> Steps[str]:
     code = ""
     while len(code) < _CODES[kind]:
         if not (yield from source.peek()):
-            raise Unreadable(unfinished=True)
+            raise Unreadable
         code += source.take(1)
     try:
         return json.loads(f'"\\u{code}"') if kind == "u" else chr(int(code, 16))
@@ -116,7 +116,7 @@ def _word(source: Source, sink: Sink) -> Steps[None]:
     while (char := (yield from source.peek())) and (char.isalnum() or char in "+-._") and len(word) < 400:
         word += source.take(1)
     if not word:
-        raise Unreadable(unfinished=not char)
+        raise Unreadable
     if word in _WORDS:
         sink(_WORDS[word])
     elif _NUMBER.fullmatch(word):

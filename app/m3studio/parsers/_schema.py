@@ -1,17 +1,31 @@
 """What a tool's JSON schema says about arguments: their types, and whether a call keeps it. Knows no format."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-from jsonschema.exceptions import SchemaError, best_match  # type: ignore[import-untyped]
+from jsonschema.exceptions import SchemaError, UnknownType, best_match  # type: ignore[import-untyped]
+from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from m3studio.messages import Tool, ToolCall
 
 Schema = Mapping[str, object]
 _MOST_ERRORS = 50  # of which the most telling one is told
+_WRONG_SCHEMA = (  # what the validator may raise for a schema that makes no sense
+    SchemaError,
+    UnknownType,
+    Unresolvable,
+    re.error,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    ValueError,
+    TypeError,
+    AttributeError,
+)
 _DEEPEST = 20  # levels of $ref and anyOf that are followed
 
 
@@ -157,8 +171,9 @@ def complaint(call: ToolCall, tools: Mapping[str, Tool]) -> str:
 def mismatch(arguments: object, schema: Schema, name: str) -> str:
     """Where the arguments break their schema, as a sentence; empty if nowhere."""
     try:
-        error = best_match(islice(Draft202012Validator(dict(schema)).iter_errors(arguments), _MOST_ERRORS))
-    except (SchemaError, Unresolvable, RecursionError, ValueError, TypeError, AttributeError):
+        validator = Draft202012Validator(dict(schema), registry=Registry())  # which fetches nothing from anywhere
+        error = best_match(islice(validator.iter_errors(arguments), _MOST_ERRORS))
+    except _WRONG_SCHEMA:
         return ""  # a tool whose schema is wrong cannot be held to it
     if error is None:
         return ""

@@ -15,11 +15,7 @@ Sink = Callable[[str], None]
 
 
 class Unreadable(Exception):
-    """The text breaks the syntax that the reader expects; `unfinished` where it merely ends too early."""
-
-    def __init__(self, *, unfinished: bool = False) -> None:
-        super().__init__("unfinished" if unfinished else "unexpected text")
-        self.unfinished = unfinished
+    """The text breaks the syntax that the reader expects, or ends too early for it."""
 
 
 class NotACall(Unreadable):
@@ -130,14 +126,14 @@ class Source:
         """The text up to one of the markers, which is removed too. Raises `Unreadable` if none comes."""
         text, marker = yield from self.collect(stop(*markers))
         if not marker:
-            raise Unreadable(unfinished=True)
+            raise Unreadable
         return text
 
     def name(self, end: str) -> Steps[str]:
         """The text up to `end`, which is removed too, on one line and without a tag. Raises `Unreadable`."""
         text, marker = yield from self.collect(stop(end, "\n", "<"))
         if marker != end:
-            raise Unreadable(unfinished=not marker)
+            raise Unreadable
         return text.strip()
 
     def sees(self, *markers: str) -> Steps[str]:
@@ -162,7 +158,7 @@ class Source:
         """Like `accept`, but one of them must come. Raises `Unreadable`."""
         marker = yield from self.accept(*markers)
         if not marker:
-            raise Unreadable(unfinished=self.ended and any(one.startswith(self.text) for one in markers))
+            raise Unreadable
         return marker
 
     def space(self) -> Steps[str]:

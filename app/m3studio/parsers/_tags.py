@@ -74,13 +74,13 @@ def text_value(source: Source, tags: Tags, sink: Sink) -> Steps[None]:
     """The text of one argument. A closing tag that nothing of the call follows is part of the text."""
     if tags.cdata and (yield from source.accept("<![CDATA[")):
         if not (yield from source.until(stop("]]>"), sink)):
-            raise Unreadable(unfinished=True)
+            raise Unreadable
         sink = _nothing
     out = Trimmed(sink) if tags.trim else None
     close = stop(tags.close)
     while True:
         if not (yield from source.until(close, out.add if out else sink)):
-            raise Unreadable(unfinished=True)
+            raise Unreadable
         if (yield from source.ahead(_goes_on(source, tags))):
             return
         (out.add if out else sink)(tags.close)
@@ -170,7 +170,7 @@ def keyed(close: str = "</tool_call>") -> Reader:
         text, marker = yield from source.collect(stop("<", "\n"))
         name = text.strip()
         if not NAME.fullmatch(name) or not marker:
-            raise Unreadable(unfinished=not marker)
+            raise Unreadable
         if marker == "\n":
             yield from source.space()
             yield from source.expect("<")

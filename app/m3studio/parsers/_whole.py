@@ -75,17 +75,17 @@ def whole(source: Source, draft: Draft, family: Family, markers: tuple[str, ...]
         if not (yield from call(source, draft, _bare_list)):
             draft.text(source.take(1))
     elif first == "`":
-        yield from _fenced(source, draft, family)
+        yield from _fenced(source, draft)
 
 
-def _fenced(source: Source, draft: Draft, family: Family) -> Steps[None]:
+def _fenced(source: Source, draft: Draft) -> Steps[None]:
     """A code block that is the whole answer and holds a call, or the JSON that was asked for."""
     mark = source.mark()
     try:
         if not (yield from source.accept(FENCE)):
             return
         try:
-            inner = yield from _block(source, draft, family)
+            inner = yield from _block(source, draft)
         except Unreadable:
             inner = ""
         if inner and _taken(draft, inner):
@@ -97,7 +97,7 @@ def _fenced(source: Source, draft: Draft, family: Family) -> Steps[None]:
     yield from fence(source, draft)
 
 
-def _block(source: Source, draft: Draft, family: Family) -> Steps[str]:
+def _block(source: Source, draft: Draft) -> Steps[str]:
     """The text of a code block that may be a call or JSON, and that nothing follows. Raises `Unreadable` otherwise."""
     language = (yield from source.word("\n")).strip().lower()
     if language not in _LANGUAGES:
@@ -109,7 +109,9 @@ def _block(source: Source, draft: Draft, family: Family) -> Steps[str]:
             raise Unreadable
         if first == "{":
             yield from _names_a_call(source)
-    inner, _ = yield from source.collect(stop(f"\n{FENCE}"))
+    inner, closed = yield from source.collect(stop(f"\n{FENCE}"))
+    if source.truncated and not closed:
+        raise Unreadable
     yield from source.space()
     if (yield from source.peek()):
         raise Unreadable

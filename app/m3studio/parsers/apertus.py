@@ -21,7 +21,7 @@ def _item(source: Source, draft: Draft) -> Steps[None]:
     yield from source.expect("}")
     yield from source.space()
     if not (yield from source.sees(",", "]")):
-        raise Unreadable(unfinished=source.ended and not source.text)
+        raise Unreadable
 
 
 FAMILIES = (

@@ -16,7 +16,7 @@ def _one(source: Source, draft: Draft) -> Steps[None]:
     yield from source.expect("call:")
     text, marker = yield from source.collect(stop("{"))
     if not marker or not NAME.fullmatch(text.strip()):
-        raise Unreadable(unfinished=not marker)
+        raise Unreadable
     draft.open_call(text.strip())
     yield from value(source, draft.arguments, begun="{")
     yield from source.space()

@@ -108,7 +108,7 @@ def _arguments(source: Source, draft: Draft, name: str) -> Steps[None]:
         if attributes.get("type") == "string" or types(schema) == {"string"}:
             write.begin_text()
             if not (yield from source.until(stop(f"{CLOSE}argument{SEP}"), write.more_text)):
-                raise Unreadable(unfinished=True)
+                raise Unreadable
             write.end_text()
         else:
             write.value(typed((yield from source.word(f"{CLOSE}argument{SEP}")), schema))

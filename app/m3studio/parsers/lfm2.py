@@ -14,7 +14,7 @@ def _item(source: Source, draft: Draft) -> Steps[None]:
     yield from python_call(source, draft)
     yield from source.space()
     if not (yield from source.sees(",", "]")):
-        raise Unreadable(unfinished=source.ended and not source.text)
+        raise Unreadable
 
 
 _PYTHON = sequence(_item, _END)

@@ -43,7 +43,7 @@ def _invoke(source: Source, draft: Draft) -> Steps[None]:
         if types(schema) == {"string"}:
             write.begin_text()
             if not (yield from source.until(stop(f"{NS}</{name}>"), write.more_text)):
-                raise Unreadable(unfinished=True)
+                raise Unreadable
             write.end_text()
         else:
             write.value((yield from _value(source, name, schema)))
