@@ -1,0 +1,147 @@
+"""The one loaded engine: begin to load, wait for it, give it up, end it. Knows files, and not where they come from."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from m3studio import gguf
+from m3studio.engines import Engine
+from m3studio.errors import Busy, EngineError, StudioError
+from m3studio.library.models import Model
+from m3studio.messages import Cancel
+from m3studio.settings import LoadSettings
+
+log = logging.getLogger(__name__)
+Opener = Callable[..., Engine]
+
+
+class LoadState(StrEnum):
+    """What the engine is doing."""
+
+    NONE = "none"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The engine's state for a page: `progress` 0 to 1, `seconds_left` None while unknown."""
+
+    state: LoadState = LoadState.NONE
+    ref: str = ""
+    name: str = ""
+    progress: float = 0.0
+    seconds_left: float | None = None
+    error: str = ""
+
+
+class Loader:
+    """Holds the engine. `on_loaded` hears of each model that could be loaded."""
+
+    def __init__(self, opener: Opener, on_loaded: Callable[[Model], None]) -> None:
+        self._open = opener
+        self._on_loaded = on_loaded
+        self._lock = threading.Condition()  # protects every field below; notified when _loading changes
+        self._engine: Engine | None = None
+        self._header: gguf.Header | None = None
+        self._loading = Loading()
+        self._cancel = Cancel()
+
+    @property
+    def loading(self) -> Loading:
+        """The engine's state."""
+        with self._lock:
+            if self._loading.state == LoadState.READY and self._engine is not None and not self._engine.alive:
+                return replace(self._loading, state=LoadState.FAILED, error="The model's process ended.")
+            return self._loading
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine, if one is loaded and alive."""
+        with self._lock:
+            return self._engine if self._engine is not None and self._engine.alive else None
+
+    @property
+    def header(self) -> gguf.Header | None:
+        """The header of the loaded model's file."""
+        with self._lock:
+            return self._header
+
+    def begin(self, model: Model, settings: LoadSettings) -> None:
+        """Begin to load in the background, ending what is loaded. Raises `Busy` while another model loads."""
+        with self._lock:
+            if self._loading.state == LoadState.LOADING:
+                raise Busy(f"{self._loading.name} is still loading. Wait for it, or unload it first.")
+            old, self._engine, self._header = self._engine, None, None
+            cancel = self._cancel = Cancel()
+            self._loading = Loading(LoadState.LOADING, model.ref, model.name)
+            self._lock.notify_all()
+        threading.Thread(target=self._load, args=(model, settings, cancel, old), name="load", daemon=True).start()
+
+    def unload(self) -> None:
+        """Give the model's memory back; a load in progress is given up."""
+        with self._lock:
+            self._cancel.set()
+            old, self._engine, self._header = self._engine, None, None
+            if self._loading.state != LoadState.LOADING:
+                self._loading = Loading()
+            self._lock.notify_all()
+        if old is not None:
+            old.close()
+
+    def wait(self, cancel: Cancel) -> Engine:
+        """The engine, once nothing loads any more. Raises `EngineError` with what went wrong."""
+        cancel.on_set(self._wake)
+        with self._lock:
+            self._lock.wait_for(lambda: bool(cancel) or self._loading.state != LoadState.LOADING)
+            if self._engine is not None:
+                return self._engine
+            raise EngineError(self._loading.error or "Loading the model was stopped.")
+
+    def _wake(self) -> None:
+        with self._lock:
+            self._lock.notify_all()
+
+    def _load(self, model: Model, settings: LoadSettings, cancel: Cancel, old: Engine | None) -> None:
+        started = time.monotonic()
+
+        def progress(share: float) -> None:
+            seconds = time.monotonic() - started
+            left = seconds / share - seconds if share > 0.02 else None
+            with self._lock:
+                self._loading = replace(self._loading, progress=share, seconds_left=left)
+
+        if old is not None:
+            old.close()
+        ended = Loading(
+            LoadState.FAILED, model.ref, model.name, error="Loading broke off; the log says why. Try again."
+        )
+        try:
+            header = gguf.read_header(model.path)
+            engine = self._open(model.path, settings, on_progress=progress, cancel=cancel, name=model.name)
+            ended = self._taken(model, engine, header, cancel)
+        except StudioError as error:
+            log.warning("loading %s: %s %s", model.path, error.message, error.details)
+            ended = Loading() if cancel else replace(ended, error=error.message)
+        finally:
+            self._settle(ended)
+
+    def _taken(self, model: Model, engine: Engine, header: gguf.Header, cancel: Cancel) -> Loading:
+        """The engine is the loaded one from now on, unless loading was given up meanwhile."""
+        with self._lock:
+            if not cancel:
+                self._engine, self._header = engine, header
+        if cancel:
+            engine.close()
+            return Loading()
+        self._on_loaded(model)
+        return Loading(LoadState.READY, model.ref, model.name, 1.0)
+
+    def _settle(self, loading: Loading) -> None:
+        with self._lock:
+            self._loading = loading
+            self._lock.notify_all()
