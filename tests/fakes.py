@@ -16,7 +16,7 @@ from m3studio.messages import (
     ToolCall,
     Usage,
 )
-from m3studio.tools import ToolResult
+from m3studio.tools import Permission, ToolContext, ToolResult
 
 
 def says(text: str, *calls: ToolCall, reason: FinishReason | None = None) -> list[EngineEvent]:
@@ -69,13 +69,14 @@ class EchoTool:
     """Emits and returns its argument."""
 
     spec = Tool("echo", "Says it again.", {"type": "object", "properties": {"text": {"type": "string"}}})
+    permission = Permission.SAFE
 
     def __init__(self) -> None:
         self.ran: list[Mapping[str, object]] = []
 
-    def run(self, arguments, emit, cancel) -> ToolResult:
+    def run(self, arguments: Mapping[str, object], context: ToolContext) -> ToolResult:
         self.ran.append(arguments)
-        emit("working\n")
+        context.emit("working\n")
         return ToolResult(str(arguments["text"]))
 
 

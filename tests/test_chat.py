@@ -3,7 +3,7 @@
 import pytest
 
 from fakes import EchoTool, ScriptedEngine, says
-from m3studio.chat import Limits, run_turn
+from m3studio.chat import Limits, Toolbox, run_turn
 from m3studio.engines import ChatRequest
 from m3studio.errors import EngineError, ToolError
 from m3studio.messages import (
@@ -26,7 +26,7 @@ ASK = ChatRequest((Message(Role.USER, "hello"),), session="c")
 
 def run(engine, tools=None, cancel=None, limits=None):
     cancel = Cancel() if cancel is None else cancel  # a Cancel that is not set is false
-    return list(run_turn(engine, ASK, tools or {}, cancel, limits or Limits()))
+    return list(run_turn(engine, ASK, Toolbox(tools or {}), cancel, limits or Limits()))
 
 
 def test_an_answer_without_calls_is_one_round():
@@ -79,7 +79,7 @@ def test_a_call_that_cannot_run_is_answered_with_a_reason(call, sentence):
 
 def test_a_failing_tool_is_text_for_the_model():
     class Broken(EchoTool):
-        def run(self, arguments, emit, cancel):
+        def run(self, arguments, context):
             raise ToolError("The disk is full.")
 
     engine = ScriptedEngine(says("", ToolCall("echo", "{}", "c")), says("sorry"))
@@ -92,7 +92,7 @@ def test_a_tool_that_dies_of_something_unforeseen_ends_all_the_same(monkeypatch)
     monkeypatch.setattr("threading.excepthook", lambda args: None)
 
     class Dies(EchoTool):
-        def run(self, arguments, emit, cancel):
+        def run(self, arguments, context):
             raise KeyError("inside")
 
     events = run(ScriptedEngine(says("", ToolCall("echo", "{}", "c")), says("sorry")), {"echo": Dies()})
@@ -119,9 +119,9 @@ def test_stop_during_a_call_ends_the_turn_after_it():
     cancel = Cancel()
 
     class Stops(EchoTool):
-        def run(self, arguments, emit, cancel_of_call):
+        def run(self, arguments, context):
             cancel.set()
-            return super().run(arguments, emit, cancel_of_call)
+            return super().run(arguments, context)
 
     engine = ScriptedEngine(says("", ToolCall("echo", '{"text": "1"}', "a"), ToolCall("echo", '{"text": "2"}', "b")))
     tool = Stops()

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from m3studio.engines import ChatRequest, Engine
 from m3studio.errors import StudioError
@@ -30,7 +31,7 @@ from m3studio.messages import (
     TurnFinished,
     Usage,
 )
-from m3studio.tools import RunnableTool, ToolResult
+from m3studio.tools import RunnableTool, ToolContext, ToolResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,15 @@ class Limits:
     rounds: int = 16
     seconds: float = 1800.0
     same_call: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """The tools of one turn by their names, and where their calls work."""
+
+    tools: Mapping[str, RunnableTool] = field(default_factory=dict)
+    workspace: Path = Path()
+    chat_id: str = ""
 
 
 @dataclass(slots=True)
@@ -62,7 +72,7 @@ class _Total:
 
 
 def run_turn(
-    engine: Engine, request: ChatRequest, tools: Mapping[str, RunnableTool], cancel: Cancel, limits: Limits = Limits()
+    engine: Engine, request: ChatRequest, toolbox: Toolbox, cancel: Cancel, limits: Limits = Limits()
 ) -> Iterator[Event]:
     """Answer `request`, running the calls that the model makes. The last event is `TurnFinished`.
 
@@ -85,7 +95,7 @@ def run_turn(
             return
         results = []
         for call in calls:
-            result = yield from _run_call(call, tools, cancel, total, limits)
+            result = yield from _run_call(call, toolbox, cancel, total, limits)
             results.append(result)
         if cancel:
             yield total.finish(FinishReason.CANCELLED)
@@ -106,7 +116,7 @@ def _with_results(request: ChatRequest, message: AssistantMessage, results: Sequ
 
 
 def _run_call(
-    call: ToolCall, tools: Mapping[str, RunnableTool], cancel: Cancel, total: _Total, limits: Limits
+    call: ToolCall, toolbox: Toolbox, cancel: Cancel, total: _Total, limits: Limits
 ) -> Generator[Event, None, Message]:
     yield ToolStarted(call)
     started = time.monotonic()
@@ -116,25 +126,26 @@ def _run_call(
         result = ToolResult("The user stopped this call before it ran.", error=True)
     elif total.calls[key] >= limits.same_call:
         result = ToolResult("This same call was made before; its result will not change. Go on without it.", error=True)
-    elif call.name not in tools:
-        known = ", ".join(sorted(tools)) or "none"
+    elif call.name not in toolbox.tools:
+        known = ", ".join(sorted(toolbox.tools)) or "none"
         result = ToolResult(f"There is no tool “{call.name}”. Available: {known}.", error=True)
     else:
-        result = yield from _live(call, tools[call.name], cancel)
+        result = yield from _live(call, toolbox, cancel)
     yield ToolFinished(call.id, result.text, result.error, time.monotonic() - started)
     return Message(Role.TOOL, result.text, tool_call_id=call.id, name=call.name)
 
 
-def _live(call: ToolCall, tool: RunnableTool, cancel: Cancel) -> Generator[Event, None, ToolResult]:
+def _live(call: ToolCall, toolbox: Toolbox, cancel: Cancel) -> Generator[Event, None, ToolResult]:
     """Run the tool in a thread of its own, so that its output can be shown while it runs."""
     lines: queue.SimpleQueue[str | ToolResult] = queue.SimpleQueue()
+    tool, context = toolbox.tools[call.name], ToolContext(lines.put, cancel, toolbox.chat_id, toolbox.workspace)
 
     def work() -> None:
         try:
             arguments = json.loads(call.arguments or "{}")
             if not isinstance(arguments, dict):
                 raise ValueError("not an object")
-            lines.put(tool.run(arguments, lines.put, cancel))
+            lines.put(tool.run(arguments, context))
         except ValueError as error:
             lines.put(ToolResult(f"The arguments are no JSON object: {error}.", error=True))
         except StudioError as error:

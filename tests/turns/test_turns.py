@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -28,9 +29,9 @@ def kept(home):
     opened.close()
 
 
-def turns_of(kept, *rounds, gate=None, tools=None, failing=None):
+def turns_of(kept, *rounds, gate=None, tools=None, failing=None, workspaces=Path()):
     engine = ScriptedEngine(*rounds, gate=gate)
-    return engine, Turns(kept, OneEngineLibrary(engine, failing=failing), tools or {})
+    return engine, Turns(kept, OneEngineLibrary(engine, failing=failing), tools or {}, workspaces)
 
 
 def events_of(turn, seconds=5.0):

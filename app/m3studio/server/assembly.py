@@ -21,6 +21,7 @@ from m3studio.paths import Home, static_dir
 from m3studio.server.starting import answer_starting
 from m3studio.settings import Settings
 from m3studio.studio import Studio
+from m3studio.tools import every_tool
 from m3studio.turns import Turns
 
 DELETED_SECONDS = 7 * 86400  # for so long a deleted chat can come back
@@ -41,7 +42,7 @@ def build(settings: Settings, home: Home) -> Studio:
         store=kept,
         auth=Auth(kept),
         library=library,
-        turns=Turns(kept, library, {}),
+        turns=Turns(kept, library, every_tool(), home.workspaces),
     )
     try:
         _first_password(studio)

@@ -9,8 +9,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from m3studio import chat
+from m3studio import chat, tools
 from m3studio.engines import ChatRequest
 from m3studio.errors import BadInput, Busy, NotFound, StudioError
 from m3studio.library import Library
@@ -55,10 +56,12 @@ class Ask:
 class Turns:
     """Every turn of this app, running or just over."""
 
-    def __init__(self, store: Store, library: Library, tools: Mapping[str, RunnableTool]) -> None:
+    def __init__(self, store: Store, library: Library, toolset: Mapping[str, RunnableTool], workspaces: Path) -> None:
+        """`workspaces` holds a folder per chat, which its tools may use."""
         self._store = store
         self._library = library
-        self._tools = tools
+        self._tools = toolset
+        self._workspaces = workspaces
         self._lock = threading.Lock()  # protects _turns, _running and _closing
         self._turns: OrderedDict[str, Turn] = OrderedDict()
         self._running: dict[str, Turn] = {}  # by chat
@@ -115,6 +118,7 @@ class Turns:
             turn.cancel.set()
         for thread in threads:
             thread.join(timeout=5)
+        tools.close(self._tools.values())
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -177,7 +181,7 @@ class Turns:
         engine = self._library.engine(turn.cancel)
         request = self._request(turn, answer)
         ended: TurnFinished | None = None
-        for event in chat.run_turn(engine, request, self._tools, turn.cancel):
+        for event in chat.run_turn(engine, request, self._toolbox(turn), turn.cancel):
             if isinstance(event, TurnFinished):
                 ended = event
             elif (taken := recorder.take(event)) is not None:
@@ -223,6 +227,9 @@ class Turns:
             continue_final=go_on,
             session=turn.chat_id,
         )
+
+    def _toolbox(self, turn: Turn) -> chat.Toolbox:
+        return chat.Toolbox(self._tools, self._workspaces / turn.chat_id, turn.chat_id)
 
     def _wishes(self, chat_id: str) -> Wishes:
         general = wishes(self._store.values.get("defaults"))
