@@ -59,8 +59,12 @@ export class Conversation {
       return;
     }
     try {
-      const chat = await get(`api/chats/${encodeURIComponent(id)}`);
+      const known = anew || this.chat?.id !== id ? [] : this.chat.messages;
+      const at = known.findLastIndex((message) => message.role === "user");
+      const since = at < 0 ? "" : `?since=${known[at].id}`; // of a long chat only the end is news
+      const chat = await get(`api/chats/${encodeURIComponent(id)}${since}`);
       if (run !== this.run) return;
+      if (chat.since) chat.messages = [...known.slice(0, at), ...chat.messages];
       this.#show(chat, anew);
     } catch (error) {
       if (run !== this.run) return;

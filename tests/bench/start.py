@@ -104,6 +104,8 @@ def one_start(runs: int) -> tuple[list[float], list[float]]:
             port = free_port()
             environ = {**os.environ, "M3STUDIO_HOME": folder, "M3STUDIO_PASSWORD": "a long password"}
             command = [sys.executable, "-m", "m3studio", "serve", "-p", str(port), "--no-browser"]
+            with started(command, port, "/healthz", environ):  # the first start of all makes the database
+                pass
             with started(command, port, "/login", environ) as (process, wait):
                 waits.append(wait)
                 time.sleep(8)  # Gradio is behind it by now

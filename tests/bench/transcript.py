@@ -15,11 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
 from start import free_port, get
-
-from m3studio import store
-from m3studio.messages import Role
 
 FLAGS = [
     "--no-sandbox",
@@ -54,17 +51,43 @@ FRAMES = """() => { window.m3frames = []; let last = performance.now();
   const tick = now => { m3frames.push(now - last); last = now; requestAnimationFrame(tick); }; requestAnimationFrame(tick); }"""
 
 
-def seed(folder: Path, count: int) -> tuple[str, str]:
-    """A long chat and an empty one; returns their ids."""
-    kept = store.open(folder / "chat.db")
-    try:
-        chat, parent = kept.chats.create("A long one"), None
-        for n in range(count):
-            role = Role.ASSISTANT if n % 2 else Role.USER
-            parent = kept.messages.add(chat.id, parent, role, LONG.format(n=n)).id
-        return chat.id, kept.chats.create("An empty one").id
-    finally:
-        kept.close()
+NEW_CHAT = """async () => {
+  const post = async (path, body) => (await fetch(path, {
+    method: 'POST', headers: {'content-type': 'application/json'}, body: JSON.stringify(body) })).json();
+  const { id } = await post('api/chats', {});
+  await post(`api/chats/${id}/turns`, { text: 'Hello.' });
+  while ((await (await fetch(`api/chats/${id}`)).json()).turn_id) await new Promise(done => setTimeout(done, 100));
+  return id;
+}"""
+
+
+def with_history(page: Page, chat: str, count: int) -> None:
+    """Let the page get `count` long messages ahead of what the chat really holds.
+
+    They are added on the way to the browser: a model would have to compute 300,000 tokens before its first word, and
+    the figures here are the page's.
+    """
+    roles = ("user", "assistant")
+    history = [
+        {
+            **dict.fromkeys(("reasoning_content", "tool_call_id", "name", "model", "error"), ""),
+            **{"id": -count + n, "parent_id": -count + n - 1 if n else None, "role": roles[n % 2], "state": "done"},
+            **{"content": LONG.format(n=n), "tool_calls": [], "stats": {}, "extra": {}, "siblings": [-count + n]},
+            "created_at": time.time(),
+        }
+        for n in range(count)
+    ]
+
+    def add(route: Route) -> None:
+        answer = route.fetch()
+        chat = answer.json()
+        if not chat["since"]:
+            chat["messages"] = [*history, *chat["messages"]]
+        route.fulfill(response=answer, json=chat)
+
+    page.route(
+        f"**/api/chats/{chat}**", lambda route: add(route) if route.request.method == "GET" else route.continue_()
+    )
 
 
 @contextlib.contextmanager
@@ -135,19 +158,18 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         os.environ["M3STUDIO_HOME"] = folder
-        long, empty = seed(Path(folder), arguments.messages)
         with serving(Path(folder), arguments.model) as url:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             sign_in(page, url)
             page.evaluate(
                 "fetch('api/settings', {method: 'PUT', headers: {'content-type': 'application/json'}, "
-                "body: JSON.stringify({max_tokens: 400, sampling: {seed: 7}})})"
+                "body: JSON.stringify({max_tokens: 1500, sampling: {seed: 7}})})"
             )
-            report = {
-                "empty chat": measure(page, url, empty),
-                f"{arguments.messages} messages": measure(page, url, long),
-            }
+            chats = [page.evaluate(NEW_CHAT) for _ in range(2)]
+            report = {"empty chat": measure(page, url, chats[0])}
+            with_history(page, chats[1], arguments.messages)
+            report[f"{arguments.messages} messages"] = measure(page, url, chats[1])
             browser.close()
     print(json.dumps({name: {k: round(v, 3) for k, v in row.items()} for name, row in report.items()}, indent=1))
 

@@ -147,6 +147,19 @@ def test_regenerate_edit_continue_and_switch(app):
     assert [message["id"] for message in changed["messages"]] == [question["id"], longer["id"]]
 
 
+def test_the_end_of_a_chat_can_be_read_alone(app):
+    chat, turn = app.ask("One.", max_tokens=3)
+    list(app.events(turn))
+    app.wait(lambda: app.get(f"/api/chats/{chat}")["turn_id"] is None)
+    list(app.events(app.ask("Two.", chat)[1]))
+    whole = app.get(f"/api/chats/{chat}")
+    ids = [message["id"] for message in whole["messages"]]
+    end = app.get(f"/api/chats/{chat}?since={ids[2]}")
+    assert (whole["since"], end["since"]) == (None, ids[2])
+    assert [message["id"] for message in end["messages"]] == ids[2:]
+    assert app.get(f"/api/chats/{chat}?since=999999")["messages"] == whole["messages"]
+
+
 def test_a_deleted_chat_comes_back(app):
     chat = app.post("/api/chats", {"title": "Keep me"})["id"]
     assert app.client.delete(f"/api/chats/{chat}").status_code == 200

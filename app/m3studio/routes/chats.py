@@ -49,13 +49,18 @@ class Chats:
         wishes(new.settings)
         return {**self.line(self._chats.create(new.title.strip()[:200], new.settings)), "messages": []}
 
-    def read(self, chat_id: str) -> dict[str, object]:
-        """A chat with the messages from its first to its head, each with the ids of its variants."""
+    def read(self, chat_id: str, since: int | None = None) -> dict[str, object]:
+        """A chat with the messages from its first to its head, each with the ids of its variants.
+
+        With `since` the list begins at that message, if it is still one of them; the answer's `since` says so.
+        """
         # The turn first: if it ends between the two look-ups, the page follows a finished turn, and misses nothing.
         line = self.line(self._chats.get(chat_id))
         siblings = self._messages.siblings(chat_id)
-        rows = [{**asdict(row), "siblings": siblings.get(row.id, (row.id,))} for row in self._messages.path(chat_id)]
-        return {**line, "messages": rows}
+        path = self._messages.path(chat_id)
+        start = next((index for index, row in enumerate(path) if row.id == since), None)
+        rows = [{**asdict(row), "siblings": siblings.get(row.id, (row.id,))} for row in path[start:]]
+        return {**line, "messages": rows, "since": None if start is None else since}
 
     def change(self, chat_id: str, new: ChatChange) -> dict[str, object]:
         """Rename, set, or switch to the newest message below `head_id`."""
