@@ -34,7 +34,10 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What a loaded model is, and how it was loaded. Sizes in bytes, lengths in tokens."""
+    """What a loaded model is, and how it was loaded. Sizes in bytes, lengths in tokens.
+
+    `memory` is what it took, by device (`CPU` is RAM) and by kind: weights, kv, compute, output.
+    """
 
     name: str
     architecture: str
@@ -46,6 +49,7 @@ class EngineFacts:
     devices: tuple[str, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     load_seconds: float = 0.0
+    memory: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class Engine(Protocol):

@@ -45,10 +45,49 @@ _strlen = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None).strlen
 DECODED, NO_ROOM, ABORTED = 0, 1, 2  # what llama_decode returns; less than 0: it cannot work with this batch
 
 
-def start() -> None:
-    """Make the library ready; its log goes to stderr."""
-    native.llama_log_set(native.llama_log_callback(), None)
+def start(hear: Callable[[str], None] = lambda line: None) -> None:
+    """Make the library ready. `hear` gets each line of its log, which goes to stderr too, but for what only its
+    developers need: that is thousands of lines for each load."""
+    native.llama_log_set(_logger(hear), None)
     native.llama_backend_init()
+
+
+def _logger(hear: Callable[[str], None]) -> Any:
+    def write(level: int, text: bytes | None, _: object) -> None:
+        if level == _LOG_DEBUG or not text:
+            return
+        line = text.decode("utf-8", "replace")
+        sys.stderr.write(line)
+        hear(line)
+
+    callback = native.llama_log_callback(write)
+    _kept.append(callback)
+    return callback
+
+
+_LOG_DEBUG = 1  # ggml_log_level
+_kept: list[Any] = []  # the library calls these as long as the process lives
+
+
+class _Override(ctypes.Structure):
+    """llama_model_tensor_buft_override, which the binding leaves out."""
+
+    _fields_ = (("pattern", ctypes.c_char_p), ("buft", ctypes.c_void_p))
+
+
+def keep_in_ram(parameters: Any, pattern: str) -> None:
+    """Keep tensors in RAM whose names match, though their layer is on a GPU."""
+    memory = native.load_shared_library("ggml-base", native._base_path).ggml_backend_cpu_buffer_type
+    memory.restype = ctypes.c_void_p
+    rows = (_Override * 2)(_Override(pattern.encode(), memory()))  # the second row ends the list
+    parameters.tensor_buft_overrides = ctypes.addressof(rows)
+    parameters.kept = rows  # as long as the parameters live
+
+
+def split(parameters: Any, layers: Sequence[int]) -> None:
+    """So many layers on each GPU."""
+    shares = (ctypes.c_float * max(native.llama_max_devices(), len(layers)))(*layers)
+    parameters.tensor_split = ctypes.cast(shares, ctypes.POINTER(ctypes.c_float))
 
 
 class Weights:

@@ -14,6 +14,7 @@ from typing import Any
 from m3studio import errors, gguf, parsers
 from m3studio.engines import ChatRequest, EngineFacts
 from m3studio.engines.llama import causes, wire
+from m3studio.engines.llama.memory import Layout
 from m3studio.engines.llama.process import Process
 from m3studio.errors import BadInput, ContextFull, EngineError
 from m3studio.messages import (
@@ -41,12 +42,17 @@ Replies = queue.SimpleQueue[wire.Reply | EngineError]
 
 
 def load(
-    path: Path, settings: LoadSettings, on_progress: Callable[[float], None], cancel: Cancel, name: str
+    path: Path,
+    settings: LoadSettings,
+    layout: Layout,
+    on_progress: Callable[[float], None],
+    cancel: Cancel,
+    name: str,
 ) -> "LlamaEngine":
     """See `m3studio.engines.llama.open`."""
     model = gguf.check(path)  # a file that llama.cpp would choke on never gets there
     engine = LlamaEngine(name or model.header.name or path.stem, model.header.chat_template)
-    engine.load(model.path or path, settings, on_progress, cancel)
+    engine.load(wire.Load(str(model.path or path), asdict(settings), asdict(layout)), on_progress, cancel)
     return engine
 
 
@@ -72,14 +78,14 @@ class LlamaEngine:
 
     # ---------------------------------------------------------------------------------------------- loading
 
-    def load(self, path: Path, settings: LoadSettings, on_progress: Callable[[float], None], cancel: Cancel) -> None:
+    def load(self, request: wire.Load, on_progress: Callable[[float], None], cancel: Cancel) -> None:
         """Load the file, once. Raises as `open` does; the process is gone then."""
         cancel.on_set(lambda: self._loading.put(None))
-        self._process.send(wire.Load(str(path), asdict(settings)))
+        self._process.send(request)
         try:
             with suppress(BadInput):  # a template that fails is told with the first chat; its process starts meanwhile
                 self._renderer.capabilities()
-            ready = self._wait_until_ready(path, on_progress)
+            ready = self._wait_until_ready(Path(request.path), on_progress)
             if cancel:
                 raise EngineError(f"Loading {self.name} was stopped.")
         except BaseException:

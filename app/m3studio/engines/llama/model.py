@@ -8,6 +8,7 @@ from typing import Any
 
 from m3studio.engines.llama import bindings
 from m3studio.engines.llama.bindings import Context, Weights, native
+from m3studio.engines.llama.memory import Layout, buffers
 from m3studio.hardware.limits import read_limits
 from m3studio.hardware.probe import run, usable_threads
 from m3studio.settings import LoadSettings
@@ -48,15 +49,28 @@ class Model:
     variables: dict[str, str]
 
 
-def load(path: str, settings: LoadSettings, on_progress: Callable[[float], None]) -> Model:
+def measure(path: str, settings: LoadSettings, layout: Layout) -> dict[str, dict[str, int]]:
+    """The memory that `load` would take, in bytes by device and kind, found out without taking it: `kv` and `weights`
+    are 0. Raises as `load` does."""
+    log: list[str] = []
+    bindings.start(log.append)
+    parameters = _model_parameters(settings, layout)
+    parameters.no_alloc, parameters.load_mode = True, 0
+    weights = Weights(path, parameters, lambda share: None)
+    Context(weights, _context_parameters(plan_cache(weights, settings), settings))
+    return buffers(log)
+
+
+def load(path: str, settings: LoadSettings, layout: Layout, on_progress: Callable[[float], None]) -> Model:
     """Load the file and make its cache.
 
     Raises `OSError` (the weights) or `MemoryError` (the cache) when the library refuses; its log on stderr says why.
     Raises `ValueError` with a sentence for a model that writes no text.
     """
     started = time.monotonic()
-    bindings.start()
-    weights = Weights(path, _model_parameters(settings), on_progress)
+    log: list[str] = []
+    bindings.start(lambda line: log.append(line) if "buffer size" in line else None)
+    weights = Weights(path, _model_parameters(settings, layout), on_progress)
     if not weights.writes_text:
         raise ValueError("This model does not write text from left to right, so it cannot chat. Choose another model.")
     plan = plan_cache(weights, settings)
@@ -83,6 +97,7 @@ def load(path: str, settings: LoadSettings, on_progress: Callable[[float], None]
             "type_v": settings.type_v or "f16",
         },
         "load_seconds": round(time.monotonic() - started, 3),
+        "memory": buffers(log),
     }
     vocab = weights.vocab
     variables = {"bos_token": vocab.text(vocab.bos), "eos_token": vocab.text(vocab.eos)}
@@ -110,8 +125,12 @@ def plan_cache(weights: Weights, settings: LoadSettings) -> CachePlan:
     return CachePlan(n_ctx, settings.n_seq_max or 4, kv_unified=True, flash_attn=flash)
 
 
-def _model_parameters(settings: LoadSettings) -> Any:
+def _model_parameters(settings: LoadSettings, layout: Layout) -> Any:
     parameters = native.llama_model_default_params()
+    if layout.tensor_split:
+        bindings.split(parameters, layout.tensor_split)
+    if layout.pattern:
+        bindings.keep_in_ram(parameters, layout.pattern)
     if settings.n_gpu_layers is not None:
         parameters.n_gpu_layers = settings.n_gpu_layers
     if settings.use_mmap is not None or settings.use_mlock is not None:

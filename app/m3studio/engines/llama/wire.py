@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The first message. `settings` are the fields of `LoadSettings`."""
+    """The first message. `settings` are the fields of `LoadSettings`, `layout` those of `Layout`."""
 
     path: str
     settings: Mapping[str, object]
+    layout: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

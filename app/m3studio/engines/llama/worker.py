@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from m3studio.engines.llama import wire
 from m3studio.engines.llama.bindings import IntArray
+from m3studio.engines.llama.memory import layout_of
 from m3studio.engines.llama.model import Model, load
 from m3studio.engines.llama.scheduler import Scheduler
 from m3studio.settings import LoadSettings
@@ -116,7 +117,7 @@ def _load(request: wire.Load, pipe: Pipe) -> Model | None:
             pipe.post([wire.Loaded(round(share, 4))])
 
     try:
-        return load(request.path, LoadSettings(**request.settings), progress)  # type: ignore[arg-type]
+        return load(request.path, LoadSettings(**request.settings), layout_of(request.layout), progress)  # type: ignore[arg-type]
     except OSError:
         pipe.post([wire.Refused("model")])
     except MemoryError:
