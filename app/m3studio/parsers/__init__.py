@@ -16,9 +16,22 @@ from m3studio.parsers._family import Family, Reader
 from m3studio.parsers._prompt import assistant_part
 from m3studio.parsers._schema import by_name, complaint
 from m3studio.parsers._source import Source, Steps, Unreadable, stop
+from m3studio.parsers._thoughts import Thought, Thoughts, closing_of
 from m3studio.plugins import collect
 
-__all__ = ["FailedCall", "Family", "StreamParser", "families", "family_of", "for_family", "for_template", "validate"]
+__all__ = [
+    "FailedCall",
+    "Family",
+    "StreamParser",
+    "Thought",
+    "Thoughts",
+    "families",
+    "family_of",
+    "for_family",
+    "for_template",
+    "thoughts_of",
+    "validate",
+]
 
 _PIECE = 4096  # longer texts are taken in pieces, so that the time stays linear in their length
 
@@ -158,6 +171,14 @@ def for_family(
         known = ", ".join(sorted(one.name for one in families()))
         raise NotFound(f"There is no parser “{name}”. Known ones: {known}.")
     return StreamParser(family, tools, given, reasoning=reasoning, json_answer=json_answer)
+
+
+def thoughts_of(template: str, prompt: str = "") -> Thoughts:
+    """How an answer to `prompt` (rendered, or its end) would write its thoughts, and how one is ended from outside."""
+    family = family_of(template)
+    end = family.thinking_first
+    first = Thought("", (end,), closing_of(end)) if end else None
+    return Thoughts(family.kinds, assistant_part(template, prompt), first, family.anywhere or bool(family.thoughts))
 
 
 def validate(call: ToolCall, tools: Sequence[Tool | Mapping[str, object]]) -> str:

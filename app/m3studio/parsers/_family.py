@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._source import Source, Steps
+from m3studio.parsers._thoughts import Thought, closing_of
 
 Reader = Callable[[Source, Draft], Steps[None]]
 THINK = {"<think>": "</think>"}
@@ -22,7 +23,8 @@ class Family:
     the end of a thought, is the model's own. `thinking_first`: the answer begins inside the reasoning, without a tag,
     up to this one. `anywhere`: a thought may begin in the middle of the answer. `calls_end_thinking`: a call ends a
     thought that was not closed. `bare` reads an answer that is a call as a whole. `fenced_json`: JSON that was asked
-    for comes in a code block. `read` replaces all this for a family that is built differently.
+    for comes in a code block. `read` replaces all this for a family that is built differently; `thoughts` then says how
+    its thoughts are written.
     """
 
     name: str
@@ -42,6 +44,15 @@ class Family:
     bare: Reader | None = None
     fenced_json: bool = False
     read: "Callable[[Source, Draft, Family, bool], Steps[None]] | None" = None
+    thoughts: tuple[Thought, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[Thought, ...]:
+        """How a thought of this family begins and ends."""
+        if self.thoughts:
+            return self.thoughts
+        others = tuple(self.calls) if self.calls_end_thinking else ()
+        return tuple(Thought(begin, (end, *others), closing_of(end)) for begin, end in self.thinking.items())
 
     def recognises(self, template: str) -> bool:
         """Whether a chat template belongs to this family."""

@@ -8,6 +8,7 @@ from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
 from m3studio.parsers._flow import attempt
 from m3studio.parsers._source import Source, Steps, stop
+from m3studio.parsers._thoughts import Thought
 
 _MESSAGE = "<|message|>"
 _CHANNEL = "<|channel|>"
@@ -49,5 +50,12 @@ FAMILIES = (
         thinking={},
         ends=_ENDS,
         read=_read,
+        thoughts=(
+            Thought(
+                f"{_CHANNEL}analysis{_MESSAGE}",
+                _ENDS,
+                f"<|end|><|start|>assistant{_CHANNEL}final{_MESSAGE}",
+            ),
+        ),
     ),
 )

@@ -9,6 +9,7 @@ from m3studio.parsers._flow import attempt
 from m3studio.parsers._schema import property_of, typed, types
 from m3studio.parsers._source import Source, Steps, Unreadable, stop
 from m3studio.parsers._tags import Members
+from m3studio.parsers._thoughts import Thought
 
 OPEN = "<|open|>"
 CLOSE = "<|close|>"
@@ -115,4 +116,13 @@ def _arguments(source: Source, draft: Draft, name: str) -> Steps[None]:
     write.end()
 
 
-FAMILIES = (Family("kimi_k3", marks=((OPEN, CLOSE, SEP),), priority=90, read=_read),)
+_THOUGHT_END = f"{CLOSE}think{SEP}"
+FAMILIES = (
+    Family(
+        "kimi_k3",
+        marks=((OPEN, CLOSE, SEP),),
+        priority=90,
+        read=_read,
+        thoughts=(Thought(f"{OPEN}think{SEP}", (_THOUGHT_END,), f"{_THOUGHT_END}{OPEN}response{SEP}"),),
+    ),
+)

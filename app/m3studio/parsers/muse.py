@@ -7,6 +7,7 @@ from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
 from m3studio.parsers._source import Source, Steps, stop
 from m3studio.parsers._tags import Tags, block
+from m3studio.parsers._thoughts import Thought
 
 _TAGS = Tags('<atem:parameter name="', '"', True, "</atem:parameter>", "</atem:invoke>")
 _MESSAGE = "<|message|>"
@@ -39,5 +40,6 @@ FAMILIES = (
         thinking={},
         ends=_ENDS,
         read=_read,
+        thoughts=(Thought(f" to=self{_MESSAGE}", _ENDS, f"<|eom|><|start|>assistant to=user{_MESSAGE}"),),
     ),
 )

@@ -5,6 +5,7 @@ from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
 from m3studio.parsers._flow import NO_END, attempt
 from m3studio.parsers._source import Source, Steps, stop
+from m3studio.parsers._thoughts import Thought
 
 _BEGIN = "<|tool_call:begin|>"
 _END = "<|tool_call:end|>"
@@ -32,5 +33,6 @@ FAMILIES = (
         thinking={"<|think|>": "<|end|>"},
         drop=("<|begin|>assistant", "<|content|>", "<|end|>", "<|tool_calls|>", "<|calls|>"),
         anywhere=True,
+        thoughts=(Thought("<|think|>", ("<|end|>",), "<|end|><|begin|>assistant<|content|>"),),
     ),
 )
