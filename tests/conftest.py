@@ -9,6 +9,11 @@ STARTER = "SmolLM2-135M-Instruct.Q4_1.gguf"
 STARTER_BYTES = 98_362_432
 
 
+def pytest_collection_modifyitems(items):
+    """The browser's tests come last: as long as Playwright is there, its event loop runs in the main thread."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     """M3STUDIO_HOME is a fresh folder, and no other setting of the person who runs the tests reaches them."""
