@@ -19,6 +19,9 @@ class ChatRequest:
     message is an answer of the model that goes on where it ends; the deltas then hold only what is new. `session` (a
     chat's id, or empty) says whose prefix is likely to be in the cache. `background` requests (titles) wait until
     nothing else runs. `max_tokens` None: up to n_ctx.
+
+    `thinking` is one of the model's modes (`EngineFacts.thinking`); one that it does not know leaves it to the model.
+    A thought is ended after `thinking_budget` tokens (None: any number), and as soon as `answer_now` is set.
     """
 
     messages: tuple[Message, ...]
@@ -30,13 +33,19 @@ class ChatRequest:
     continue_final: bool = False
     session: str = ""
     background: bool = False
+    thinking: str = "auto"
+    thinking_budget: int | None = None
+    answer_now: Cancel | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
     """What a loaded model is, and how it was loaded. Sizes in bytes, lengths in tokens.
 
-    `memory` is what it took, by device (`CPU` is RAM) and by kind: weights, kv, compute, output.
+    `thinking` says who decides whether it thinks (`kind`: none, always, switch, levels), which `modes` can be chosen,
+    and what `auto` comes to (`usual`). `template` says whether the chat template takes `tools`, whether it is a
+    `fallback` for a missing one, and whether the user `changed` it. `memory` is what it took, by device (`CPU` is RAM)
+    and by kind: weights, kv, compute, output.
     """
 
     name: str
@@ -49,6 +58,8 @@ class EngineFacts:
     devices: tuple[str, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     load_seconds: float = 0.0
+    thinking: Mapping[str, object] = field(default_factory=dict)
+    template: Mapping[str, object] = field(default_factory=dict)
     memory: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
@@ -71,6 +82,14 @@ class Engine(Protocol):
         ...
 
     def count_tokens(self, text: str) -> int: ...
+
+    def use_template(self, template: str) -> None:
+        """Render with another chat template, with the model's own one if it is empty. Raises `BadInput`."""
+        ...
+
+    def preview(self, request: ChatRequest, template: str) -> str:
+        """The prompt of a request as `template` would render it. Raises `BadInput`."""
+        ...
 
     def close(self) -> None:
         """End the model's process and give its memory back. Running calls raise `EngineError`. Safe to repeat."""

@@ -156,9 +156,9 @@ class Vocab:
         self.eos = int(native.llama_vocab_eos(handle))
         self._adds_bos = bool(native.llama_vocab_get_add_bos(handle))
 
-    def tokens(self, text: str) -> IntArray:
-        """`text` as tokens, markers such as `<|im_start|>` as the one token that they are. The beginning token is put
-        in front where the model wants it, unless the text (a rendered template) has it already."""
+    def tokens(self, text: str, *, begins: bool = True) -> IntArray:
+        """`text` as tokens, markers such as `<|im_start|>` as the one token that they are. At the beginning of a prompt
+        the beginning token is put in front where the model wants it, unless a rendered template has it already."""
         raw = text.encode("utf-8", "replace")
         found = np.empty(len(raw) + 16, np.int32)
         pointer = found.ctypes.data_as(ctypes.POINTER(native.llama_token))
@@ -168,7 +168,7 @@ class Vocab:
             pointer = found.ctypes.data_as(ctypes.POINTER(native.llama_token))
             count = native.llama_tokenize(self.handle, raw, len(raw), pointer, len(found), False, True)
         found = found[:count]
-        if self._adds_bos and (not count or found[0] != self.bos):
+        if begins and self._adds_bos and (not count or found[0] != self.bos):
             found = np.concatenate((np.array([self.bos], np.int32), found))
         return found
 

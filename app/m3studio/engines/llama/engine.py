@@ -6,16 +6,17 @@ Knows templates, parsers and the messages to the model's process. Knows no nativ
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from m3studio import errors, gguf, parsers
+from m3studio import errors, gguf
 from m3studio.engines import ChatRequest, EngineFacts
 from m3studio.engines.llama import causes, wire
 from m3studio.engines.llama.memory import Layout
 from m3studio.engines.llama.process import Process
+from m3studio.engines.llama.prompts import Prepared, Prompts
 from m3studio.errors import BadInput, ContextFull, EngineError
 from m3studio.messages import (
     AssistantMessage,
@@ -32,8 +33,8 @@ from m3studio.messages import (
 )
 from m3studio.sampling import Sampling, change
 from m3studio.settings import LoadSettings
-from m3studio.templates import CHATML, Renderer
 
+EMPTY = "The model thought and then said nothing, so it was asked once more, without thinking."
 LONGEST_PIECE = 256  # characters of a token; the longest ones known are rows of 128 spaces
 _FAILURES: Mapping[str, type[errors.StudioError]] = {
     kind.__name__: kind for kind in (errors.BadInput, errors.ContextFull, errors.EngineError)
@@ -61,7 +62,7 @@ class LlamaEngine:
 
     def __init__(self, name: str, chat_template: str) -> None:
         self.name = name
-        self._template = chat_template or CHATML
+        self._prompts = Prompts(chat_template)
         self._lock = threading.Lock()  # protects _calls, _last_id, _over and _closed
         self._calls: dict[int, Replies] = {}
         self._last_id = 0
@@ -69,8 +70,6 @@ class LlamaEngine:
         self._closed = False
         self._loading: queue.SimpleQueue[wire.Answer | EngineError | None] = queue.SimpleQueue()
         self._facts: EngineFacts | None = None
-        self._variables: Mapping[str, str] = {}
-        self._renderer = Renderer(self._template)
         try:
             self._process = Process(self._hear, self._end)
         except OSError as error:
@@ -83,8 +82,7 @@ class LlamaEngine:
         cancel.on_set(lambda: self._loading.put(None))
         self._process.send(request)
         try:
-            with suppress(BadInput):  # a template that fails is told with the first chat; its process starts meanwhile
-                self._renderer.capabilities()
+            self._prompts.capabilities()  # its process starts while the model loads
             ready = self._wait_until_ready(Path(request.path), on_progress)
             if cancel:
                 raise EngineError(f"Loading {self.name} was stopped.")
@@ -93,7 +91,7 @@ class LlamaEngine:
             raise
         facts: dict[str, Any] = {**ready.facts, "name": self.name, "devices": tuple(ready.facts["devices"])}  # type: ignore[arg-type]
         self._facts = EngineFacts(**facts)
-        self._variables = ready.variables
+        self._prompts.variables = ready.variables
 
     def _wait_until_ready(self, path: Path, on_progress: Callable[[float], None]) -> wire.Ready:
         while True:
@@ -116,7 +114,10 @@ class LlamaEngine:
     def facts(self) -> EngineFacts:
         if self._facts is None:
             raise EngineError(f"{self.name} is not loaded yet.")
-        return self._facts
+        found, prompts = self._prompts.capabilities(), self._prompts
+        thinking = {"kind": found.thinking.kind, "modes": found.thinking.modes, "usual": found.thinking.usual}
+        template = {"tools": found.tools, "fallback": prompts.fallback, "changed": prompts.changed}
+        return replace(self._facts, chat_template=prompts.template, thinking=thinking, template=template)
 
     @property
     def alive(self) -> bool:
@@ -134,19 +135,34 @@ class LlamaEngine:
     # ---------------------------------------------------------------------------------------------- work
 
     def chat(self, request: ChatRequest, cancel: Cancel) -> Iterator[EngineEvent]:
-        """One model call; see `Engine.chat`."""
-        variables = {**self._variables, **request.variables}
-        prompt = self._renderer.prompt(request.messages, request.tools, variables, request.continue_final)
-        parser = parsers.for_template(self._template, tools=request.tools, prompt=prompt.generation_prompt)
-        events = self.complete(
-            prompt.text,
-            sampling=request.sampling,
-            max_tokens=request.max_tokens,
-            stop=request.stop,
-            session=request.session,
-            background=request.background,
-            cancel=cancel,
+        """One model call; see `Engine.chat`. An answer that is empty after thinking is asked for once more."""
+        first = yield from self._round(request, self._prompts.prepare(request), cancel)
+        if cancel or request.background or not _only_thought(first):
+            yield first
+            return
+        yield Notice(EMPTY)
+        second = yield from self._round(request, self._prompts.prepare(request, closed=True), cancel)
+        message = replace(second.message, reasoning_content=first.message.reasoning_content)
+        predicted = first.timings.predicted_ms + second.timings.predicted_ms
+        timings = replace(first.timings, predicted_ms=predicted)
+        yield replace(second, message=message, usage=first.usage + second.usage, timings=timings)
+
+    def _round(
+        self, request: ChatRequest, prepared: Prepared, cancel: Cancel
+    ) -> Generator[EngineEvent, None, RoundFinished]:
+        """Every event of a model call but the last, which is returned."""
+        parser = prepared.parser
+        generate = wire.Generate(
+            0,
+            prepared.text,
+            asdict(request.sampling),
+            request.max_tokens,
+            request.stop,
+            request.session,
+            request.background,
+            prepared.thoughts,
         )
+        events = self._generate(generate, cancel, request.answer_now)
         for event in events:
             if isinstance(event, TextDelta):
                 yield from parser.feed(event.text)  # type: ignore[misc]
@@ -155,9 +171,10 @@ class LlamaEngine:
                 message = parser.finish(truncated=cut)
                 yield from parser.tail  # type: ignore[misc]
                 reason = FinishReason.TOOL_CALLS if message.tool_calls and not cut else event.finish_reason
-                yield replace(event, message=message, finish_reason=reason)
+                return replace(event, message=message, finish_reason=reason)
             else:
                 yield event
+        raise AssertionError("the last event of a completion is RoundFinished")
 
     def complete(
         self,
@@ -174,20 +191,28 @@ class LlamaEngine:
 
         Raises as `chat` does. Closing the iterator cancels.
         """
-        if max_tokens is not None and max_tokens < 1:
-            raise BadInput(f"max_tokens must be at least 1, not {max_tokens}.")
-        change(Sampling(), asdict(sampling))  # raises for values that the native samplers would abort on
+        generate = wire.Generate(0, prompt, asdict(sampling), max_tokens, tuple(stop), session, background, {})
+        return self._generate(generate, cancel, None)
+
+    def _generate(
+        self, generate: wire.Generate, cancel: Cancel | None, answer_now: Cancel | None
+    ) -> Generator[EngineEvent, None, None]:
+        """The events of one request to the process, which gets an id here."""
+        if generate.max_tokens is not None and generate.max_tokens < 1:
+            raise BadInput(f"max_tokens must be at least 1, not {generate.max_tokens}.")
+        change(Sampling(), generate.sampling)  # raises for values that the native samplers would abort on
         n_ctx = self.facts.n_ctx
-        if len(prompt) > LONGEST_PIECE * n_ctx:  # do not keep the process busy with counting what cannot fit
+        if len(generate.prompt) > LONGEST_PIECE * n_ctx:  # do not keep the process busy with counting what cannot fit
             raise ContextFull(
-                f"The conversation has {len(prompt):,} characters, and the context of this model as it is loaded holds "
-                f"{n_ctx:,} tokens. Start a new chat, or remove the long text."
+                f"The conversation has {len(generate.prompt):,} characters, and the context of this model as it is "
+                f"loaded holds {n_ctx:,} tokens. Start a new chat, or remove the long text."
             )
         with self._call() as (id, replies):
-            request = wire.Generate(id, prompt, asdict(sampling), max_tokens, tuple(stop), session, background)
-            self._process.send(request)
+            self._process.send(replace(generate, id=id))
             if cancel is not None:
                 cancel.on_set(lambda: self._process.send(wire.Abort(id)))
+            if answer_now is not None:
+                answer_now.on_set(lambda: self._process.send(wire.Conclude(id)))
             finished = False
             try:
                 for event in _events(replies):
@@ -196,6 +221,14 @@ class LlamaEngine:
             finally:
                 if not finished:
                     self._process.send(wire.Abort(id))
+
+    def use_template(self, template: str) -> None:
+        """Render with another template than the model's own; see `Engine.use_template`."""
+        self._prompts.use(template)
+
+    def preview(self, request: ChatRequest, template: str) -> str:
+        """See `Engine.preview`."""
+        return self._prompts.preview(request, template)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text`, markers counted as one. Raises `EngineError`."""
@@ -213,7 +246,7 @@ class LlamaEngine:
         with self._lock:
             self._closed = True
         self._process.end()
-        self._renderer.close()
+        self._prompts.close()
 
     @contextmanager
     def _call(self) -> Iterator[tuple[int, Replies]]:
@@ -276,6 +309,14 @@ def _events(replies: Replies) -> Iterator[EngineEvent]:
             raise _FAILURES[reply.kind](reply.reason)
         elif isinstance(reply, EngineError):
             raise reply
+
+
+def _only_thought(finished: RoundFinished) -> bool:
+    """It thought, and then said nothing."""
+    message = finished.message
+    ended = finished.finish_reason in (FinishReason.STOP, FinishReason.LENGTH)
+    said = bool(message.content.strip() or message.tool_calls)
+    return ended and not said and bool(message.reasoning_content.strip())
 
 
 def _finished(done: wire.Done, text: str) -> RoundFinished:

@@ -10,6 +10,7 @@ from m3studio.engines.llama.bindings import IntArray
 from m3studio.engines.llama.cache import Slot
 from m3studio.engines.llama.sampler import Sampler
 from m3studio.engines.llama.text import TextStream
+from m3studio.engines.llama.thought import thought_of
 from m3studio.messages import FinishReason
 
 
@@ -41,6 +42,7 @@ class Generation:
         self.tokens[: len(prompt)] = prompt
         self.sampler = sampler
         self.text = TextStream(request.stop)
+        self.thought = thought_of(request.thoughts)
         self.slot: Slot | None = None
         self.row = -1
         self.cached = 0
@@ -63,14 +65,15 @@ class Generation:
         if not self.clock.begun:
             self.clock.begun = time.perf_counter()
             self.cached = slot.n
-            self.sampler.accept_prompt(self.tokens[: self.n_prompt])
+            self.sampler.accept(self.tokens[: self.n_prompt])
 
     def add(self, token: int, piece: bytes) -> str:
-        """Take a sampled token; returns the text that can be shown."""
+        """Take a token that was sampled or put in its place; returns the text that can be shown."""
         if not self.clock.first:
             self.clock.first = time.perf_counter()
         self.tokens[self.length] = token
         self.length += 1
+        self.thought.add(piece)
         return self.text.feed(piece)
 
     @property

@@ -19,8 +19,8 @@ class Sampler:
         # DRY has no length of its own in `Sampling`, so it sees as far as the penalties do.
         self._memory = _last_n(sampling, n_ctx) if looks_back else 0
 
-    def accept_prompt(self, tokens: IntArray) -> None:
-        """Tell the penalties of the prompt's end: repeating the prompt counts as repeating."""
+    def accept(self, tokens: IntArray) -> None:
+        """Tell the penalties of tokens that were not sampled: repeating the prompt counts as repeating."""
         if self._memory:
             for token in tokens[-self._memory :]:
                 native.llama_sampler_accept(self.chain, int(token))

@@ -69,6 +69,12 @@ class Scheduler:
             if generation.id == id:
                 self._end(generation, FinishReason.CANCELLED)
 
+    def conclude(self, id: int) -> None:
+        """End an answer's thought; an id that is not known ended before."""
+        for generation in [*self._running, *self._waiting]:
+            if generation.id == id:
+                generation.thought.hurry()
+
     def interrupt(self, id: int) -> None:
         """Break off the batch that computes answer `id`, if one does. For the thread that hears of a cancel: the
         `cancel` itself must be on its way to the owner before."""
@@ -193,19 +199,29 @@ class Scheduler:
                 self._sample(generation)
 
     def _sample(self, generation: Generation) -> None:
-        token = self._context.sample(generation.sampler.chain, generation.row)
-        if self._vocab.ends(token):
+        tokens = self._next(generation)
+        if not tokens:
             self._end(generation, FinishReason.STOP)
             return
-        text = generation.add(token, self._vocab.piece(token))
-        if text:
-            self._out.append(wire.Text(generation.id, text))
+        for token in tokens:
+            if not generation.full and (text := generation.add(token, self._vocab.piece(token))):
+                self._out.append(wire.Text(generation.id, text))
         if generation.text.stopped:
             self._end(generation, FinishReason.STOP)
         elif generation.full:
             if generation.out_of_context:
                 self._out.append(wire.Note(generation.id, OUT_OF_CONTEXT.format(n_ctx=self._n_ctx)))
             self._end(generation, FinishReason.LENGTH)
+
+    def _next(self, generation: Generation) -> list[int]:
+        """The token that the sampler chooses, none where the answer ends; or the closing words of a thought that must
+        end here, which are computed together in the next step."""
+        if not (closing := generation.thought.close()):
+            token = self._context.sample(generation.sampler.chain, generation.row)
+            return [] if self._vocab.ends(token) else [token]
+        tokens = self._vocab.tokens(closing, begins=False)
+        generation.sampler.accept(tokens)
+        return [int(token) for token in tokens]
 
     # ---------------------------------------------------------------------------------------------- when it fails
 

@@ -21,7 +21,8 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Go on from `prompt`. `sampling` are the fields of `Sampling`; `max_tokens` None: up to the end of the context."""
+    """Go on from `prompt`. `sampling` are the fields of `Sampling`; `max_tokens` None: up to the end of the context.
+    `thoughts` says how a thought is recognised and ended, see `thought.thought_of`."""
 
     id: int
     prompt: str
@@ -30,11 +31,19 @@ class Generate:
     stop: tuple[str, ...]
     session: str
     background: bool
+    thoughts: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Abort:
     """Give up request `id`; it answers with `Done`."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """End the thought of request `id`: it goes on with its answer."""
 
     id: int
 
@@ -140,14 +149,14 @@ class Counted:
     tokens: int
 
 
-Request = Load | Generate | Abort | Count
+Request = Load | Generate | Abort | Conclude | Count
 Reply = Waiting | Prefill | Text | Note | Done | Failed | Counted
 Answer = Loaded | Ready | Refused | Reply
 
 _KINDS = {
     kind.__name__: kind
     for kind in (
-        *(Load, Generate, Abort, Count),
+        *(Load, Generate, Abort, Conclude, Count),
         *(Loaded, Ready, Refused, Waiting, Prefill, Text, Note, Done, Failed, Counted),
     )
 }

@@ -54,7 +54,7 @@ class Reader(threading.Thread):
     def __init__(self, lines: BinaryIO, pipe: Pipe) -> None:
         super().__init__(name="reader", daemon=True)
         self._lines, self._pipe = lines, pipe
-        self.inbox: queue.SimpleQueue[tuple[wire.Generate, IntArray] | wire.Abort] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[tuple[wire.Generate, IntArray] | wire.Abort | wire.Conclude] = queue.SimpleQueue()
 
     def run(self) -> None:
         for line in self._lines:
@@ -64,6 +64,8 @@ class Reader(threading.Thread):
             elif isinstance(message, wire.Abort):
                 self.inbox.put(message)  # first: whoever was interrupted finds the reason
                 self.scheduler.interrupt(message.id)
+            elif isinstance(message, wire.Conclude):
+                self.inbox.put(message)
             elif isinstance(message, wire.Count):
                 self._pipe.post([wire.Counted(message.id, len(self.model.weights.vocab.tokens(message.text)))])
         os._exit(0)  # at once, also in the middle of a batch: the app closed the pipe, or is gone
@@ -102,6 +104,8 @@ def serve(lines: BinaryIO, pipe: Pipe) -> None:
             message = reader.inbox.get()
             if isinstance(message, wire.Abort):
                 scheduler.cancel(message.id)
+            elif isinstance(message, wire.Conclude):
+                scheduler.conclude(message.id)
             else:
                 scheduler.start(*message)
         scheduler.step()

@@ -1,0 +1,115 @@
+"""From a request to the prompt that the model continues, and to the reader of its answer. Knows one model's template.
+
+Its own template, or the one that the user put in its place. Knows no tokens and no process of the model.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from threading import Lock
+
+from m3studio import parsers
+from m3studio.engines import ChatRequest
+from m3studio.engines.llama.thought import thought_of
+from m3studio.errors import BadInput
+from m3studio.templates import CHATML, Capabilities, Prompt, Renderer, Thinking
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One model call: the text to go on from, who reads the answer, and how a thought in it is recognised."""
+
+    text: str
+    parser: parsers.StreamParser
+    thoughts: Mapping[str, object]
+
+
+class Prompts:
+    """Every method may be called from any thread."""
+
+    def __init__(self, template: str) -> None:
+        self._own = template
+        self._lock = Lock()  # protects both fields below: no renderer is closed while it renders
+        self._template = template
+        self._renderer = Renderer(template)
+        self.variables: Mapping[str, str] = {}  # for every prompt: bos_token, eos_token
+
+    @property
+    def template(self) -> str:
+        """The template that is used."""
+        return self._template or CHATML
+
+    @property
+    def fallback(self) -> bool:
+        """The model has no template and none was given, so ChatML is used, which most models know."""
+        return not self._template.strip()
+
+    @property
+    def changed(self) -> bool:
+        """Another template than the model's own is used."""
+        return self._template != self._own
+
+    def use(self, template: str) -> None:
+        """Render with `template` from now on; with the model's own one again if it is empty. Raises `BadInput` for one
+        that cannot be used, and changes nothing then."""
+        renderer = Renderer(template or self._own)
+        try:
+            renderer.capabilities()
+        except BadInput:
+            renderer.close()
+            raise
+        with self._lock:
+            old, self._renderer, self._template = self._renderer, renderer, template or self._own
+        old.close()
+
+    def capabilities(self) -> Capabilities:
+        """What the template can do; nothing, as far as is known, for one that fails."""
+        with suppress(BadInput):  # it is told with the first chat
+            return self._renderer.capabilities()
+        return Capabilities(tools=False, thinking=Thinking(), system=False)
+
+    def prepare(self, request: ChatRequest, *, closed: bool = False) -> Prepared:
+        """Render a request. With `closed` the model finds its thought ended before it began. Raises `BadInput`."""
+        part: bool | str = request.continue_final
+        thinking = self.capabilities().thinking
+        settings = {**thinking.variables_for(request.thinking), **request.variables}
+        if closed:
+            settings |= thinking.variables_for("off")
+            part = part and "content"
+        with self._lock:
+            template = self.template
+            prompt = self._renderer.prompt(request.messages, request.tools, {**self.variables, **settings}, part)
+        thoughts = parsers.thoughts_of(template, prompt.generation_prompt)
+        if closed and (words := _closing(thoughts, prompt)):
+            prompt = Prompt(prompt.text + words, prompt.generation_prompt + words)
+            thoughts = replace(thoughts, given=thoughts.given + words)
+        parser = parsers.for_template(template, tools=request.tools, prompt=prompt.generation_prompt)
+        budget = 0 if closed else request.thinking_budget
+        return Prepared(prompt.text, parser, {**asdict(thoughts), "budget": budget})
+
+    def preview(self, request: ChatRequest, template: str) -> str:
+        """The prompt of a request as `template` renders it. Raises `BadInput` with the line that fails."""
+        with Renderer(template or self._own) as renderer:
+            variables = {
+                **self.variables,
+                **renderer.capabilities().thinking.variables_for(request.thinking),
+                **request.variables,
+            }
+            return renderer.prompt(request.messages, request.tools, variables, request.continue_final).text
+
+    def close(self) -> None:
+        """End the process that renders."""
+        with self._lock:
+            self._renderer.close()
+
+
+def _closing(thoughts: parsers.Thoughts, prompt: Prompt) -> str:
+    """What to add so that no thought is open and none will begin: the end of an open one, or an empty one."""
+    watch = thought_of(asdict(thoughts))
+    watch.hurry()
+    if words := watch.close():
+        return words
+    if not thoughts.kinds or any(end in thoughts.given for kind in thoughts.kinds for end in kind.endings):
+        return ""  # the template closed it
+    first = thoughts.kinds[0]
+    return first.opening + first.closing
