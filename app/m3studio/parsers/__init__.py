@@ -13,6 +13,7 @@ from m3studio.messages import AssistantMessage, Event, Tool, ToolCall
 from m3studio.parsers._converse import converse
 from m3studio.parsers._draft import Draft, FailedCall
 from m3studio.parsers._family import Family, Reader
+from m3studio.parsers._grammar import Grammar
 from m3studio.parsers._prompt import assistant_part
 from m3studio.parsers._schema import by_name, complaint
 from m3studio.parsers._source import Source, Steps, Unreadable, stop
@@ -22,6 +23,7 @@ from m3studio.plugins import collect
 __all__ = [
     "FailedCall",
     "Family",
+    "Grammar",
     "StreamParser",
     "Thought",
     "Thoughts",
@@ -29,6 +31,7 @@ __all__ = [
     "family_of",
     "for_family",
     "for_template",
+    "grammar",
     "thoughts_of",
     "validate",
 ]
@@ -179,6 +182,12 @@ def thoughts_of(template: str, prompt: str = "") -> Thoughts:
     end = family.thinking_first
     first = Thought("", (end,), closing_of(end)) if end else None
     return Thoughts(family.kinds, assistant_part(template, prompt), first, family.anywhere or bool(family.thoughts))
+
+
+def grammar(family: Family, tools: Sequence[Tool | Mapping[str, object]], template: str = "") -> Grammar | None:
+    """The rules of calls of `tools` as `family` writes them; None if they are not known, or there are no tools."""
+    named = tuple(by_name(tools).values())
+    return family.grammar(named, template) if family.grammar and named else None
 
 
 def validate(call: ToolCall, tools: Sequence[Tool | Mapping[str, object]]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from m3studio.parsers._draft import Draft
+from m3studio.parsers._grammar import Maker
 from m3studio.parsers._source import Source, Steps
 from m3studio.parsers._thoughts import Thought, closing_of
 
@@ -24,7 +25,8 @@ class Family:
     up to this one. `anywhere`: a thought may begin in the middle of the answer. `calls_end_thinking`: a call ends a
     thought that was not closed. `bare` reads an answer that is a call as a whole. `fenced_json`: JSON that was asked
     for comes in a code block. `read` replaces all this for a family that is built differently; `thoughts` then says how
-    its thoughts are written.
+    its thoughts are written. `grammar` makes the rules by which its models can only write calls that fit; None: nobody
+    has written it down yet.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Family:
     fenced_json: bool = False
     read: "Callable[[Source, Draft, Family, bool], Steps[None]] | None" = None
     thoughts: tuple[Thought, ...] = ()
+    grammar: Maker | None = None
 
     @property
     def kinds(self) -> tuple[Thought, ...]:

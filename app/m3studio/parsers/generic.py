@@ -2,6 +2,7 @@
 
 from m3studio.parsers._calls import any_tagged
 from m3studio.parsers._family import Family
+from m3studio.parsers._grammar import tagged_json
 
 FAMILIES = (
     Family(
@@ -15,5 +16,6 @@ FAMILIES = (
             "<thought>": "</thought>",
             "[THINK]": "[/THINK]",
         },
+        grammar=tagged_json("<tool_call>", "</tool_call>"),
     ),
 )

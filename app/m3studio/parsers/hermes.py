@@ -2,6 +2,7 @@
 
 from m3studio.parsers._calls import any_tagged
 from m3studio.parsers._family import Family
+from m3studio.parsers._grammar import tagged_json
 
 FAMILIES = (
     Family(
@@ -10,5 +11,6 @@ FAMILIES = (
         priority=20,
         calls={"<tool_call>": any_tagged()},
         lends=("<tool_call>",),
+        grammar=tagged_json("<tool_call>", "</tool_call>"),
     ),
 )

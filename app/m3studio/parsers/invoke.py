@@ -4,6 +4,7 @@ from m3studio.parsers._calls import python_call
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
 from m3studio.parsers._flow import attempt
+from m3studio.parsers._grammar import Markup, tags
 from m3studio.parsers._source import Source, Steps, stop
 from m3studio.parsers._tags import INVOKE, block, function
 
@@ -30,5 +31,15 @@ FAMILIES = (
         priority=30,
         calls={"<function_calls>": _block, '<invoke name="': _INVOKE},
         lends=("<function_calls>", '<invoke name="'),
+        grammar=tags(
+            Markup(
+                "<function_calls>",
+                _END,
+                ('<invoke name="', '">'),
+                ('<parameter name="', '">'),
+                "</parameter>",
+                "</invoke>",
+            )
+        ),
     ),
 )

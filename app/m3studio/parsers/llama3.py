@@ -4,6 +4,7 @@ from m3studio.parsers._calls import code_call
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
 from m3studio.parsers._flow import attempt
+from m3studio.parsers._grammar import bare_json
 from m3studio.parsers._json import Keys
 from m3studio.parsers._literal import keywords
 from m3studio.parsers._source import Source, Steps, stop
@@ -48,5 +49,6 @@ FAMILIES = (
         priority=15,
         calls={"<|python_tag|>": _tag},
         bare=_BARE,
+        grammar=bare_json(),
     ),
 )

@@ -3,6 +3,7 @@
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
 from m3studio.parsers._flow import NO_END, attempt
+from m3studio.parsers._grammar import nested
 from m3studio.parsers._schema import Schema, inside, property_of, typed, types
 from m3studio.parsers._source import Source, Steps, Unreadable, stop
 from m3studio.parsers._tags import Members
@@ -85,5 +86,6 @@ FAMILIES = (
         calls={f"{NS}<tool_call>": _block},
         lends=(f"{NS}<tool_call>",),
         thinking={"<mm:think>": "</mm:think>"},
+        grammar=nested(NS),
     ),
 )

@@ -4,6 +4,7 @@ from m3studio.parsers._calls import listed, named
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
 from m3studio.parsers._flow import attempt
+from m3studio.parsers._grammar import bracketed
 from m3studio.parsers._source import Source, Steps, stop
 
 _CALLS = "[TOOL_CALLS]"
@@ -33,5 +34,6 @@ FAMILIES = (
         lends=(_CALLS,),
         thinking={"[THINK]": "[/THINK]", "<think>": "</think>"},
         fenced_json=True,
+        grammar=bracketed(_CALLS),
     ),
 )

@@ -3,6 +3,7 @@
 from m3studio.parsers._calls import any_function, any_tagged
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family
+from m3studio.parsers._grammar import Markup, tags
 from m3studio.parsers._source import Source, Steps
 
 _CALL = any_function()
@@ -24,5 +25,16 @@ FAMILIES = (
         lends=("<function=",),
         keep_space=True,
         calls_end_thinking=True,
+        grammar=tags(
+            Markup(
+                "<tool_call>",
+                "</tool_call>",
+                ("<function=", ">"),
+                ("<parameter=", ">\n"),
+                "</parameter>",
+                "</function>",
+                each=True,
+            )
+        ),
     ),
 )

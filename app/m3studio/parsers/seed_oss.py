@@ -1,6 +1,7 @@
 """ByteDance Seed-OSS: `<function=name>` with `<parameter=key>` tags in `<seed:tool_call>`; values keep their breaks."""
 
 from m3studio.parsers._family import Family
+from m3studio.parsers._grammar import Markup, tags
 from m3studio.parsers._tags import Tags, block
 
 FAMILIES = (
@@ -10,5 +11,15 @@ FAMILIES = (
         priority=90,
         calls={"<seed:tool_call>": block("<function=", Tags(), "</seed:tool_call>")},
         thinking={"<seed:think>": "</seed:think>"},
+        grammar=tags(
+            Markup(
+                "<seed:tool_call>",
+                "</seed:tool_call>",
+                ("<function=", ">"),
+                ("<parameter=", ">"),
+                "</parameter>",
+                "</function>",
+            )
+        ),
     ),
 )

@@ -124,7 +124,7 @@ def _power(base: Number, exponent: Number) -> Number:
         if size > 1 and size * abs(int(exponent)) > MOST_BITS:
             raise ToolError("This power is too large to be written out. Use logarithms.")
         return Fraction(base) ** int(exponent)
-    value = float(base) ** float(exponent)
+    value: float | complex = float(base) ** float(exponent)
     if isinstance(value, complex):
         raise ToolError("The root of a negative number is not real.")
     return value
