@@ -80,6 +80,7 @@ def test_everything_by_keyboard(page):
     page.keyboard.press("Enter")
     wait_for_answer(page)
     page.keyboard.press("Control+k")
+    expect(page.get_by_test_id("chat-search")).to_be_focused()
     page.keyboard.press("ArrowDown")
     expect(page.get_by_test_id("chat-item").first.get_by_role("link")).to_be_focused()
     page.keyboard.press("F2")

@@ -3,7 +3,7 @@
 An engine knows models and tokens. It knows no chat, no tool that runs, no store and no page.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -79,6 +79,18 @@ class Engine(Protocol):
 
         Raises `EngineError`, `ContextFull` or `BadInput`. Closing the iterator cancels the call.
         """
+        ...
+
+    def complete(
+        self,
+        prompt: str,
+        *,
+        sampling: Sampling = Sampling(),
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        cancel: Cancel | None = None,
+    ) -> Iterator[EngineEvent]:
+        """Go on from `prompt` as it is: no template, no parser. Ends, raises and is cancelled as `chat`."""
         ...
 
     def count_tokens(self, text: str) -> int: ...

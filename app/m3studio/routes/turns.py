@@ -1,6 +1,5 @@
 """Turns: follow one by server-sent events from any event number, and stop it."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -9,11 +8,11 @@ from fastapi.responses import StreamingResponse
 
 from m3studio.errors import BadInput
 from m3studio.messages import event_data
+from m3studio.routes._follow import batches
 from m3studio.studio import Studio
 from m3studio.turns.log import Numbered, TurnLog
 
 BATCH_SECONDS = 0.03  # at most 33 messages a second, whatever the token rate: a page draws no faster
-ALIVE_SECONDS = 15.0  # a comment this often keeps proxies from closing a silent stream
 
 
 def router(studio: Studio) -> APIRouter:
@@ -35,41 +34,19 @@ def router(studio: Studio) -> APIRouter:
         studio.turns.stop(turn_id)
         return {"ok": True}
 
+    @api.post("/{turn_id}/answer_now")
+    def answer_now(turn_id: str) -> dict[str, object]:
+        studio.turns.answer_now(turn_id)
+        return {"ok": True}
+
     return api
 
 
 async def follow(log: TurnLog, after: int) -> AsyncIterator[str]:
     """The events after number `after` as SSE text, until the log is closed."""
-    loop, changed = asyncio.get_running_loop(), asyncio.Event()
-    waiting = True  # the writing thread wakes this one only if it waits: a wake-up for each token would cost it
-
-    def wake() -> None:
-        nonlocal waiting
-        if waiting:
-            waiting = False
-            loop.call_soon_threadsafe(changed.set)
-
-    leave = log.listen(wake)
-    try:
-        yield ": follow\n\n"
-        while True:
-            changed.clear()
-            waiting = True
-            batch, done = log.read(after)
-            for numbered in batch:
-                after = numbered.number
-                yield sse(numbered)
-            if done and not batch:
-                return
-            if not batch:
-                try:
-                    await asyncio.wait_for(changed.wait(), ALIVE_SECONDS)
-                except TimeoutError:
-                    yield ": alive\n\n"
-            else:
-                await asyncio.sleep(BATCH_SECONDS)
-    finally:
-        leave()
+    yield ": follow\n\n"
+    async for batch in batches(log, after, BATCH_SECONDS):
+        yield "".join(map(sse, batch)) or ": alive\n\n"
 
 
 def sse(numbered: Numbered) -> str:
