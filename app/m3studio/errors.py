@@ -18,6 +18,8 @@
 Foreign exceptions are translated at the door where their library enters. The text of a `StudioError` is shown as it is.
 """
 
+from collections.abc import Mapping, Sequence
+
 
 class StudioError(Exception):
     """A sentence for the user. `details` holds what helps a developer (a log's last lines), never needed to act."""
@@ -81,7 +83,14 @@ class EngineError(StudioError):
 
 
 class OutOfMemory(EngineError):
-    """The model or its context does not fit into memory."""
+    """The model or its context does not fit into memory.
+
+    `alternatives` would fit: each has a `label` for a button and the load `settings` behind it.
+    """
+
+    def __init__(self, message: str, *, details: str = "", alternatives: Sequence[Mapping[str, object]] = ()) -> None:
+        super().__init__(message, details=details)
+        self.alternatives: tuple[Mapping[str, object], ...] = tuple(alternatives)
 
 
 class ContextFull(EngineError):

@@ -43,6 +43,7 @@ class Settings:
     port: int = flag(8888, "port to listen on", short="-p", metavar="PORT")
     data_dir: Path | None = flag(None, "folder for chats, models and logs (default: ~/.m3studio)", metavar="DIR")
     model: str | None = flag(None, "model to load at start: a path or a name in the library", metavar="REF")
+    force: bool = flag(False, "load that model even if it seems not to fit into memory")
     password_file: Path | None = flag(None, "file whose first line becomes the password", metavar="FILE")
     browser: bool = flag(True, "open the page in a browser")
     allow_host: str = flag("", "further host names of the page, separated by commas", metavar="HOSTS")

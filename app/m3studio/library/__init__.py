@@ -7,26 +7,38 @@ from pathlib import Path
 
 from m3studio import presets
 from m3studio.engines import Engine, llama
-from m3studio.errors import BadModelFile, Busy, NotFound, StudioError
+from m3studio.errors import BadInput, BadModelFile, Busy, NotFound, OutOfMemory, StudioError
 from m3studio.library.downloads import Download, Downloads
-from m3studio.library.loading import Loader, Loading, LoadState, Opener
+from m3studio.library.loading import Job, Loader, Loading, LoadState, Opener
+from m3studio.library.machine import Machine
 from m3studio.library.models import Model, Shelf, display_name
+from m3studio.library.planning import Fit, Planned, Planner, merged
 from m3studio.messages import Cancel
 from m3studio.paths import Home
-from m3studio.settings import LoadSettings
+from m3studio.settings import LoadSettings, load_settings
 from m3studio.store import Store
 
-__all__ = ["Download", "Library", "LoadState", "Loading", "Model", "display_name"]
+__all__ = ["Download", "Fit", "Library", "LoadState", "Loading", "Model", "Planned", "display_name"]
+OWN = "load.settings."  # in the store, before a model's ref: what the user chose for it
 
 
 class Library:
     """What can be loaded, what is loaded, what is on its way."""
 
-    def __init__(self, home: Home, store: Store, settings: LoadSettings, opener: Opener = llama.open) -> None:
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        settings: LoadSettings,
+        opener: Opener = llama.open,
+        machine: Machine | None = None,
+    ) -> None:
         self._store = store
         self._settings = settings
         self._shelf = Shelf(home, store)
-        self._loader = Loader(opener, self._loaded)
+        self._machine = machine or Machine(store)
+        self._planner = Planner(store, self._shelf, self._machine)
+        self._loader = Loader(opener, self._planner, self._loaded)
         self._downloads = Downloads(home, self._downloaded)
 
     # ------------------------------------------------------------------------------------------------ on disk
@@ -76,12 +88,34 @@ class Library:
         except StudioError:
             return ""
 
-    def load(self, ref: str, settings: LoadSettings | None = None) -> Loading:
-        """Begin to load `ref` in the background, ending what is loaded. Raises for what can be known at once."""
+    def plan(self, ref: str, settings: LoadSettings | None = None) -> Planned:
+        """How `ref` would be loaded with these settings; None: those that were chosen for it last.
+
+        Takes the time of asking the machine. Raises `NotFound`, `BadModelFile`, and `BadInput` for settings that
+        contradict each other.
+        """
         model = self.find(ref)
         if model.problem:
             raise BadModelFile(model.problem)
-        self._loader.begin(model, settings or self._settings)
+        own = self._own(model) if settings is None else settings
+        return self._planner.plan(model, merged(own, self._settings), self._loader.held)
+
+    def fits(self, models: list[Model]) -> dict[str, Fit]:
+        """Verdicts for a list, by `ref`, at once: what is not known yet comes with one of the next calls."""
+        return self._planner.fits(models, self._settings, self._loader.held)
+
+    def load(self, ref: str, settings: LoadSettings | None = None, *, force: bool = False) -> Loading:
+        """Begin to load `ref` in the background as planned, ending what is loaded.
+
+        Raises as `plan` does, `Busy`, and `OutOfMemory` with what would fit; with `force` it is tried all the same.
+        """
+        planned = self.plan(ref, settings)
+        model = planned.model
+        if planned.too_big and not force:
+            error = self._planner.refusal(planned)
+            self._loader.refuse(model, error)
+            raise error
+        self._loader.begin(Job(planned, self._own(model) if settings is None else settings, force))
         return self.loading
 
     def unload(self) -> None:
@@ -120,10 +154,21 @@ class Library:
         """End downloads and the engine."""
         self._downloads.close()
         self.unload()
+        self._machine.close()
 
-    def _loaded(self, model: Model) -> None:
-        self._store.values.set("last_model", model.ref)
-        self._shelf.remember(model)
+    def _loaded(self, job: Job) -> None:
+        self._store.values.set("last_model", job.model.ref)
+        self._shelf.remember(job.model)
+        own = {name: value for name, value in asdict(job.own).items() if value is not None}
+        self._store.values.set(OWN + job.model.ref, own)
+
+    def _own(self, model: Model) -> LoadSettings:
+        """What the user chose for this model."""
+        kept = self._store.values.get(OWN + model.ref)
+        try:
+            return load_settings(kept) if isinstance(kept, dict) else LoadSettings()
+        except BadInput:  # stored by another version
+            return LoadSettings()
 
     # ------------------------------------------------------------------------------------------------ downloads
 
@@ -144,4 +189,5 @@ class Library:
             LoadState.NONE,
             LoadState.FAILED,
         ):  # the first model is why the user came: have it ready
-            self.load(self._shelf.ref(path))
+            with contextlib.suppress(OutOfMemory):  # its state says so
+                self.load(self._shelf.ref(path))

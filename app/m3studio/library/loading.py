@@ -3,15 +3,17 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from m3studio import gguf
 from m3studio.engines import Engine
-from m3studio.errors import Busy, EngineError, StudioError
+from m3studio.errors import Busy, EngineError, OutOfMemory, StudioError
 from m3studio.library.models import Model
+from m3studio.library.planning import Planned, Planner
 from m3studio.messages import Cancel
+from m3studio.offload import OffloadPlan
 from m3studio.settings import LoadSettings
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,10 @@ class LoadState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The engine's state for a page: `progress` 0 to 1, `seconds_left` None while unknown."""
+    """The engine's state for a page: `progress` 0 to 1, `seconds_left` None while unknown.
+
+    `alternatives` are load settings that would fit, when there was too little memory: a `label` and `settings` each.
+    """
 
     state: LoadState = LoadState.NONE
     ref: str = ""
@@ -37,17 +42,33 @@ class Loading:
     progress: float = 0.0
     seconds_left: float | None = None
     error: str = ""
+    alternatives: tuple[Mapping[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A load to do: the plan, the settings that the user chose for this model, and whether a plan may be ignored."""
+
+    planned: Planned
+    own: LoadSettings = LoadSettings()
+    force: bool = False
+
+    @property
+    def model(self) -> Model:
+        return self.planned.model
 
 
 class Loader:
-    """Holds the engine. `on_loaded` hears of each model that could be loaded."""
+    """Holds the engine. `on_loaded` hears of each load that went well."""
 
-    def __init__(self, opener: Opener, on_loaded: Callable[[Model], None]) -> None:
+    def __init__(self, opener: Opener, planner: Planner, on_loaded: Callable[[Job], None]) -> None:
         self._open = opener
+        self._planner = planner
         self._on_loaded = on_loaded
         self._lock = threading.Condition()  # protects every field below; notified when _loading changes
         self._engine: Engine | None = None
         self._header: gguf.Header | None = None
+        self._held: OffloadPlan | None = None
         self._loading = Loading()
         self._cancel = Cancel()
 
@@ -71,8 +92,21 @@ class Loader:
         with self._lock:
             return self._header
 
-    def begin(self, model: Model, settings: LoadSettings) -> None:
+    @property
+    def held(self) -> OffloadPlan | None:
+        """The plan of the loaded model: the memory that comes back when it is unloaded."""
+        with self._lock:
+            return self._held if self._engine is not None and self._engine.alive else None
+
+    def refuse(self, model: Model, error: OutOfMemory) -> None:
+        """Show why nothing was loaded, unless something is."""
+        with self._lock:
+            if self._loading.state in (LoadState.NONE, LoadState.FAILED):
+                self._loading = _failed(model, error)
+
+    def begin(self, job: Job) -> None:
         """Begin to load in the background, ending what is loaded. Raises `Busy` while another model loads."""
+        model = job.model
         with self._lock:
             if self._loading.state == LoadState.LOADING:
                 raise Busy(f"{self._loading.name} is still loading. Wait for it, or unload it first.")
@@ -80,7 +114,7 @@ class Loader:
             cancel = self._cancel = Cancel()
             self._loading = Loading(LoadState.LOADING, model.ref, model.name)
             self._lock.notify_all()
-        threading.Thread(target=self._load, args=(model, settings, cancel, old), name="load", daemon=True).start()
+        threading.Thread(target=self._load, args=(job, cancel, old), name="load", daemon=True).start()
 
     def unload(self) -> None:
         """Give the model's memory back; a load in progress is given up."""
@@ -106,7 +140,30 @@ class Loader:
         with self._lock:
             self._lock.notify_all()
 
-    def _load(self, model: Model, settings: LoadSettings, cancel: Cancel, old: Engine | None) -> None:
+    def _load(self, job: Job, cancel: Cancel, old: Engine | None) -> None:
+        model = job.model
+        if old is not None:
+            old.close()
+        ended = _failed(model, EngineError("Loading broke off; the log says why. Try again."))
+        try:
+            job = self._checked(job, cancel)
+            header = gguf.read_header(model.path)
+            ended = self._taken(job, self._opened(job, cancel), header, cancel)
+        except StudioError as error:
+            log.warning("loading %s: %s %s", model.path, error.message, error.details)
+            ended = Loading() if cancel else _failed(model, error)
+        finally:
+            self._settle(ended)
+
+    def _checked(self, job: Job, cancel: Cancel) -> Job:
+        if job.force:
+            return job
+        planned = self._planner.checked(job.planned, cancel)
+        if planned.too_big:
+            raise self._planner.refusal(planned)
+        return replace(job, planned=planned)
+
+    def _opened(self, job: Job, cancel: Cancel) -> Engine:
         started = time.monotonic()
 
         def progress(share: float) -> None:
@@ -115,33 +172,37 @@ class Loader:
             with self._lock:
                 self._loading = replace(self._loading, progress=share, seconds_left=left)
 
-        if old is not None:
-            old.close()
-        ended = Loading(
-            LoadState.FAILED, model.ref, model.name, error="Loading broke off; the log says why. Try again."
-        )
+        model, planned = job.model, job.planned
         try:
-            header = gguf.read_header(model.path)
-            engine = self._open(model.path, settings, on_progress=progress, cancel=cancel, name=model.name)
-            ended = self._taken(model, engine, header, cancel)
-        except StudioError as error:
-            log.warning("loading %s: %s %s", model.path, error.message, error.details)
-            ended = Loading() if cancel else replace(ended, error=error.message)
-        finally:
-            self._settle(ended)
+            return self._open(
+                model.path,
+                planned.plan.load,
+                layout=planned.layout,
+                on_progress=progress,
+                cancel=cancel,
+                name=model.name,
+            )
+        except OutOfMemory as error:
+            raise self._planner.failure(planned, error) from error
 
-    def _taken(self, model: Model, engine: Engine, header: gguf.Header, cancel: Cancel) -> Loading:
+    def _taken(self, job: Job, engine: Engine, header: gguf.Header, cancel: Cancel) -> Loading:
         """The engine is the loaded one from now on, unless loading was given up meanwhile."""
         with self._lock:
             if not cancel:
-                self._engine, self._header = engine, header
+                self._engine, self._header, self._held = engine, header, job.planned.plan
         if cancel:
             engine.close()
             return Loading()
-        self._on_loaded(model)
-        return Loading(LoadState.READY, model.ref, model.name, 1.0)
+        self._planner.remember(job.planned, engine.facts)
+        self._on_loaded(job)
+        return Loading(LoadState.READY, job.model.ref, job.model.name, 1.0)
 
     def _settle(self, loading: Loading) -> None:
         with self._lock:
             self._loading = loading
             self._lock.notify_all()
+
+
+def _failed(model: Model, error: StudioError) -> Loading:
+    offered = error.alternatives if isinstance(error, OutOfMemory) else ()
+    return Loading(LoadState.FAILED, model.ref, model.name, error=error.message, alternatives=offered)

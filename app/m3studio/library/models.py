@@ -98,6 +98,13 @@ class Shelf:
             opened = [path for path in self._opened() if path != str(model.path)]
             self._store.values.set(OPENED, [str(model.path), *opened][:50])
 
+    def header(self, path: Path) -> gguf.Header:
+        """The header of one file. Raises `BadModelFile`."""
+        found = self._read(path)
+        if isinstance(found, str):
+            raise BadModelFile(found)
+        return found
+
     def _opened(self) -> list[str]:
         paths = self._store.values.get(OPENED)
         return [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []

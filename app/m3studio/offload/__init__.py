@@ -1,9 +1,10 @@
 """Plans how a model is loaded before it is loaded, or even downloaded: what fits, where, and how fast. Pure.
 
 `facts` makes what must be known of a model from a GGUF header, `plan` decides, `largest_context` asks how far the
-context can grow. Knows no engine, no file and no page.
+context can grow, `alternatives` what would fit instead. Knows no engine, no file and no page.
 """
 
+from m3studio.offload.alternatives import Alternative, after_failure, alternatives, correction
 from m3studio.offload.facts import Layer, ModelFacts, Widths, facts, minimax_m3
 from m3studio.offload.kv import Cache, cache_bytes
 from m3studio.offload.place import Placement, Share
@@ -12,6 +13,7 @@ from m3studio.offload.result import OffloadPlan, Verdict
 from m3studio.offload.speed import Speed
 
 __all__ = [
+    "Alternative",
     "Cache",
     "Layer",
     "ModelFacts",
@@ -22,7 +24,10 @@ __all__ = [
     "Verdict",
     "Widths",
     "Wishes",
+    "after_failure",
+    "alternatives",
     "cache_bytes",
+    "correction",
     "facts",
     "largest_context",
     "minimax_m3",

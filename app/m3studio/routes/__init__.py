@@ -11,11 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from m3studio.errors import StudioError, TooManyTries
+from m3studio.errors import OutOfMemory, StudioError, TooManyTries
 
 
 def install_error_handler(app: FastAPI) -> None:
-    """Every error becomes `{"error": {"message", "type", "details"?}}` with its status."""
+    """Every error becomes `{"error": {"message", "type", "details"?, "alternatives"?}}` with its status."""
     app.add_exception_handler(StudioError, _studio_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
@@ -23,9 +23,11 @@ def install_error_handler(app: FastAPI) -> None:
 
 def error_answer(error: StudioError, status: int | None = None) -> JSONResponse:
     """The error as JSON; a throttled one says in `Retry-After` for how many seconds."""
-    body = {"message": error.message, "type": type(error).__name__}
+    body: dict[str, object] = {"message": error.message, "type": type(error).__name__}
     if error.details:
         body["details"] = error.details
+    if isinstance(error, OutOfMemory) and error.alternatives:
+        body["alternatives"] = error.alternatives
     return _answer(status or error.status, body, retry_after(error))
 
 
@@ -51,5 +53,5 @@ async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     return _answer(error.status_code, {"message": f"{error.detail}.", "type": "NotFound"}, error.headers)
 
 
-def _answer(status: int, body: dict[str, str], headers: Mapping[str, str] | None = None) -> JSONResponse:
+def _answer(status: int, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse({"error": body}, status, headers=dict(headers or {}))

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from m3studio import plugins, routes, store
 from m3studio.auth import Auth
-from m3studio.errors import BadInput
+from m3studio.errors import BadInput, OutOfMemory
 from m3studio.gate import Gate, own_hosts
 from m3studio.library import Library
 from m3studio.paths import Home, static_dir
@@ -47,7 +47,8 @@ def build(settings: Settings, home: Home) -> Studio:
     try:
         _first_password(studio)
         if settings.model:
-            library.load(settings.model)
+            with contextlib.suppress(OutOfMemory):  # the page says so, and offers what would fit
+                library.load(settings.model, force=settings.force)
     except BaseException:
         close(studio)
         raise
