@@ -95,7 +95,10 @@ class OneEngineLibrary:
     def chosen_name(self) -> str:
         return "Scripted"
 
-    def recommended(self) -> dict[str, object]:
+    def chosen(self) -> str:
+        return "scripted"
+
+    def recommended(self, thinking: bool | None = None) -> dict[str, object]:
         return {"temperature": 0.5}
 
     def system_prompt(self) -> str:

@@ -1,13 +1,15 @@
 """Models on disk, downloads in flight, and the one loaded engine. Knows no chat and no page."""
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from m3studio import presets
-from m3studio.engines import Engine, llama
+from m3studio import templates
+from m3studio.engines import ChatRequest, Engine, llama
 from m3studio.errors import BadInput, BadModelFile, Busy, NotFound, OutOfMemory, StudioError
+from m3studio.library.advice import Advice, advice_for
 from m3studio.library.downloads import Download, Downloads
 from m3studio.library.loading import Job, Loader, Loading, LoadState, Opener
 from m3studio.library.machine import Machine
@@ -19,6 +21,8 @@ from m3studio.settings import LoadSettings, load_settings
 from m3studio.store import Store
 
 __all__ = ["Download", "Fit", "Library", "LoadState", "Loading", "Model", "Planned", "display_name"]
+log = logging.getLogger(__name__)
+TEMPLATE = "template:"  # in the store, before a model's ref: the chat template in place of its own
 OWN = "load.settings."  # in the store, before a model's ref: what the user chose for it
 
 
@@ -33,6 +37,7 @@ class Library:
         opener: Opener = llama.open,
         machine: Machine | None = None,
     ) -> None:
+        self._home = home
         self._store = store
         self._settings = settings
         self._shelf = Shelf(home, store)
@@ -139,16 +144,50 @@ class Library:
                 self.load(ref)
         return self._loader.wait(cancel)
 
-    def recommended(self) -> Mapping[str, object]:
-        """Sampling values that the loaded model's makers recommend."""
-        header = self._loader.header
-        return {name: sourced.value for name, sourced in presets.sampling_for(header).items()} if header else {}
+    def advice(self, thinking: bool | None = None) -> Advice:
+        """What the makers of the chosen model recommend, with or without thinking (None: as it comes); nothing without
+        a model."""
+        try:
+            model = self.find(self.chosen())
+            return advice_for(self._shelf.header(model.path), model.path, self._home.models, thinking)
+        except StudioError:
+            return Advice()
+
+    def recommended(self, thinking: bool | None = None) -> Mapping[str, object]:
+        """Sampling values that the chosen model's makers recommend."""
+        return {name: sourced.value for name, sourced in self.advice(thinking).sampling.items()}
 
     def system_prompt(self) -> str:
-        """The system prompt that the loaded model's makers recommend, or empty."""
-        header = self._loader.header
-        sourced = presets.system_prompt_for(header) if header else None
-        return str(sourced.value) if sourced else ""
+        """The system prompt that the chosen model's makers recommend, or empty."""
+        prompt = self.advice().system_prompt
+        return str(prompt.value) if prompt else ""
+
+    def preview(self, request: ChatRequest, template: str) -> tuple[str, int | None]:
+        """The prompt of a request as `template` renders it, and its tokens if a model is loaded that counts them.
+        Loads none. Raises `BadInput`."""
+        engine = self._loader.engine
+        if engine is None:
+            return templates.prompt(template, request.messages, request.tools, request.variables).text, None
+        text = engine.preview(request, template)
+        return text, engine.count_tokens(text)
+
+    def template(self, ref: str) -> str:
+        """The chat template that the model's file brings; empty without one. Raises `NotFound`, `BadModelFile`."""
+        return self._shelf.header(self.find(ref).path).chat_template
+
+    def own_template(self, ref: str) -> str:
+        """The chat template that the user put in place of the model's own; empty without one."""
+        return str(self._store.values.get(TEMPLATE + ref, "") or "")
+
+    def use_template(self, ref: str, template: str) -> None:
+        """Use `template` for the model from now on, also if it is loaded; its own one again if it is empty.
+
+        Raises `BadInput` with the line that fails, and keeps nothing then.
+        """
+        engine = self._loader.engine
+        if engine is not None and self._loader.loading.ref == ref:
+            engine.use_template(template)
+        self._store.values.set(TEMPLATE + ref, template)
 
     def close(self) -> None:
         """End downloads and the engine."""
@@ -159,8 +198,17 @@ class Library:
     def _loaded(self, job: Job) -> None:
         self._store.values.set("last_model", job.model.ref)
         self._shelf.remember(job.model)
+        self._give_template(job.model.ref)
         own = {name: value for name, value in asdict(job.own).items() if value is not None}
         self._store.values.set(OWN + job.model.ref, own)
+
+    def _give_template(self, ref: str) -> None:
+        template, engine = self.own_template(ref), self._loader.engine
+        if template and engine is not None:
+            try:
+                engine.use_template(template)
+            except BadInput as error:  # it was fine when it was saved: answer with the model's own
+                log.warning("template of %s: %s", ref, error.message)
 
     def _own(self, model: Model) -> LoadSettings:
         """What the user chose for this model."""

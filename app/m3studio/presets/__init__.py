@@ -12,7 +12,18 @@ from m3studio.presets.identity import ModelHeader, names, unbound
 from m3studio.presets.preset import Preset
 from m3studio.sampling import NAMES, Sampling, checked
 
-__all__ = ["FAMILIES", "PRESETS", "ModelHeader", "Preset", "Sourced", "sampling_for", "system_prompt_for"]
+__all__ = [
+    "FAMILIES",
+    "FILE",
+    "GENERATION_CONFIG",
+    "NEUTRAL",
+    "PRESETS",
+    "ModelHeader",
+    "Preset",
+    "Sourced",
+    "sampling_for",
+    "system_prompt_for",
+]
 
 NEUTRAL = "neutral value"
 FILE = "the model file (general.sampling)"

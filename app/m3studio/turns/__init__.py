@@ -15,15 +15,21 @@ from m3studio import chat, tools
 from m3studio.engines import ChatRequest
 from m3studio.errors import BadInput, Busy, NotFound, StudioError
 from m3studio.library import Library
-from m3studio.messages import Cancel, FinishReason, Role, TurnFailed, TurnFinished
+from m3studio.messages import Cancel, FinishReason, Message, Role, TurnFailed, TurnFinished
 from m3studio.store import State, Store, StoredMessage
 from m3studio.tools import RunnableTool
 from m3studio.turns import titles
-from m3studio.turns.history import Wishes, messages_of, over, sampling_of, wishes
+from m3studio.turns.history import Wishes, messages_of, sampling_of, thinks
 from m3studio.turns.log import TurnLog
 from m3studio.turns.recorder import Recorder
+from m3studio.turns.wishes import Kept
 
 log = logging.getLogger(__name__)
+SAMPLE = (
+    Message(Role.USER, "What is 6 times 7?"),
+    Message(Role.ASSISTANT, "It is 42.", reasoning_content="Six sevens."),
+    Message(Role.USER, "And 7 times 8?"),
+)
 KEPT = 64  # finished turns whose events can still be followed
 
 
@@ -37,6 +43,7 @@ class Turn:
     message_id: int
     log: TurnLog
     cancel: Cancel
+    answer_now: Cancel
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ class Turns:
             if chat_id in self._running:
                 raise Busy("This chat is still being answered. Stop that answer, or wait for its end.")
             user_id, answer = self._rows(chat_id, ask)
-            turn = Turn(secrets.token_urlsafe(9), chat_id, user_id, answer.id, TurnLog(), Cancel())
+            turn = Turn(secrets.token_urlsafe(9), chat_id, user_id, answer.id, TurnLog(), Cancel(), Cancel())
             self._turns[turn.id] = self._running[chat_id] = turn
             for old in [key for key, kept in self._turns.items() if kept.log.done][:-KEPT]:
                 del self._turns[old]
@@ -104,6 +111,10 @@ class Turns:
         """End the turn as soon as the engine can; what was said is kept."""
         self.get(turn_id).cancel.set()
 
+    def answer_now(self, turn_id: str) -> None:
+        """Let the model end its thought and answer, now and for the rest of the turn."""
+        self.get(turn_id).answer_now.set()
+
     def stop_chat(self, chat_id: str) -> None:
         """End the chat's running turn, if there is one."""
         if turn := self._running.get(chat_id):
@@ -119,6 +130,21 @@ class Turns:
         for thread in threads:
             thread.join(timeout=5)
         tools.close(self._tools.values())
+
+    def preview(self, template: str, chat_id: str | None) -> tuple[str, int | None]:
+        """The prompt of a chat (None: of a short made-up one) as `template` renders it, and its tokens where a model is
+        loaded that can count them. Raises `BadInput` with the line that fails."""
+        own = self._wishes(chat_id)
+        prompt = self._library.system_prompt() if own.system_prompt is None else own.system_prompt
+        path = self._store.messages.path(chat_id) if chat_id else ()
+        messages = messages_of(path, prompt) if path else messages_of((), prompt) + SAMPLE
+        request = ChatRequest(
+            messages,
+            tools=tuple(tool.spec for tool in self._tools.values()),
+            variables=own.variables,
+            thinking=own.thinking or "auto",
+        )
+        return self._library.preview(request, template)
 
     # ------------------------------------------------------------------------------------------------ inside
 
@@ -221,19 +247,21 @@ class Turns:
             messages=messages_of(path, prompt),
             tools=tuple(tool.spec for tool in self._tools.values()),
             variables=own.variables,
-            sampling=sampling_of(self._library.recommended(), own),
+            sampling=sampling_of(self._library.recommended(thinks(own.thinking)), own),
             max_tokens=own.max_tokens,
             stop=own.stop,
             continue_final=go_on,
             session=turn.chat_id,
+            thinking=own.thinking or "auto",
+            thinking_budget=own.thinking_budget,
+            answer_now=turn.answer_now,
         )
 
     def _toolbox(self, turn: Turn) -> chat.Toolbox:
         return chat.Toolbox(self._tools, self._workspaces / turn.chat_id, turn.chat_id)
 
-    def _wishes(self, chat_id: str) -> Wishes:
-        general = wishes(self._store.values.get("defaults"))
-        return over(general, wishes(self._store.chats.get(chat_id).settings))
+    def _wishes(self, chat_id: str | None) -> Wishes:
+        return Kept(self._store, self._library.chosen(), chat_id).together()
 
     def _title(self, turn: Turn) -> None:
         """After a chat's first answer, and unless the user was quicker, let the model name the chat."""

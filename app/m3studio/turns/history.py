@@ -1,7 +1,7 @@
 """From what is stored to what a model is asked: messages, sampling, template variables. Pure; knows no engine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 from m3studio import sampling
 from m3studio.errors import BadInput
@@ -12,13 +12,21 @@ from m3studio.store import State, StoredMessage
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user wants of an answer, in a chat or by default. None: whatever the model recommends."""
+    """What the user wants of an answer: in a chat, of a model, or always. None: whatever the model recommends.
+
+    `thinking` is one of the model's modes, `thinking_budget` the tokens that its thoughts may have together.
+    """
 
     system_prompt: str | None = None
     sampling: Mapping[str, object] = field(default_factory=dict)
     variables: Mapping[str, object] = field(default_factory=dict)
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    thinking: str | None = None
+    thinking_budget: int | None = None
+
+
+FIELDS = frozenset(field.name for field in fields(Wishes))
 
 
 def wishes(values: object) -> Wishes:
@@ -27,23 +35,30 @@ def wishes(values: object) -> Wishes:
         return Wishes()
     if not isinstance(values, Mapping):
         raise BadInput("Chat settings must be an object.")
-    unknown = set(values) - {"system_prompt", "sampling", "variables", "max_tokens", "stop"}
-    if unknown:
+    if unknown := set(values) - FIELDS:
         raise BadInput(f"There is no chat setting “{sorted(unknown)[0]}”.")
     given = _mapping(values, "sampling")
     for name, value in given.items():
         if value is not None:
             sampling.checked(name, value)
-    prompt = values.get("system_prompt")
-    if prompt is not None and not isinstance(prompt, str):
-        raise BadInput("system_prompt must be text.")
-    most = values.get("max_tokens")
-    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
-        raise BadInput("max_tokens must be a whole number from 1 on.")
     stop = values.get("stop") or []
     if not isinstance(stop, list) or not all(isinstance(text, str) and text for text in stop):
         raise BadInput("stop must be a list of texts.")
-    return Wishes(prompt, given, _mapping(values, "variables"), most, tuple(stop))
+    return Wishes(
+        system_prompt=_text(values, "system_prompt"),
+        sampling=given,
+        variables=_mapping(values, "variables"),
+        max_tokens=_count(values, "max_tokens", 1),
+        stop=tuple(stop),
+        thinking=_text(values, "thinking"),
+        thinking_budget=_count(values, "thinking_budget", 0),
+    )
+
+
+def plain(own: Wishes) -> dict[str, object]:
+    """The wishes as JSON values, without those that are none: what `wishes` reads."""
+    values = {**asdict(own), "stop": list(own.stop)}
+    return {name: value for name, value in values.items() if value not in (None, {}, [])}
 
 
 def over(base: Wishes, own: Wishes) -> Wishes:
@@ -54,7 +69,14 @@ def over(base: Wishes, own: Wishes) -> Wishes:
         variables={**base.variables, **own.variables},
         max_tokens=own.max_tokens or base.max_tokens,
         stop=own.stop or base.stop,
+        thinking=own.thinking or base.thinking,
+        thinking_budget=base.thinking_budget if own.thinking_budget is None else own.thinking_budget,
     )
+
+
+def thinks(mode: str | None) -> bool | None:
+    """Whether the model thinks in a mode; None where that is left to it."""
+    return None if mode in (None, "auto") else mode != "off"
 
 
 def sampling_of(recommended: Mapping[str, object], own: Wishes) -> Sampling:
@@ -82,6 +104,22 @@ def messages_of(path: Sequence[StoredMessage], system_prompt: str) -> tuple[Mess
 def _empty(row: StoredMessage) -> bool:
     unfinished = row.state in (State.ERROR, State.INTERRUPTED, State.STOPPED)
     return row.role == Role.ASSISTANT and unfinished and not row.content and not row.tool_calls
+
+
+def _text(values: Mapping[str, object], name: str) -> str | None:
+    text = values.get(name)
+    if text is not None and not isinstance(text, str):
+        raise BadInput(f"{name} must be text.")
+    return text
+
+
+def _count(values: Mapping[str, object], name: str, least: int) -> int | None:
+    number = values.get(name)
+    if number is None:
+        return None
+    if not isinstance(number, int) or isinstance(number, bool) or number < least:
+        raise BadInput(f"{name} must be a whole number from {least} on.")
+    return number
 
 
 def _mapping(values: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -27,7 +27,8 @@ def model_title(engine: Engine, text: str, cancel: Cancel) -> str:
     """Ask the model, after everything else that it has to do. Empty if it has no usable answer."""
     request = ChatRequest(
         messages=(Message(Role.USER, ASK + text[:2000]),),
-        variables={"enable_thinking": False, "thinking_mode": "disabled"},
+        thinking="off",
+        thinking_budget=0,
         sampling=Sampling(temperature=0.0),
         max_tokens=24,
         background=True,
