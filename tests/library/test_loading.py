@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+import gguf_files as files
 import gguf_models as geometry
 from fakes import ScriptedEngine
 from m3studio import hardware, store
@@ -211,6 +212,16 @@ def test_what_a_load_took_is_shown_next_time(make):
 
 
 # The list
+
+
+def test_a_split_model_is_one_model_whatever_shard_names_it(make, home):
+    library = make(hardware.imagined(64), nets=())
+    paths = files.split(home / "models", "tiny", files.LLAMA, files.LLAMA_TENSORS, 2)
+    (model,) = library.models()
+    assert model.size == sum(path.stat().st_size for path in paths) and model.parameters == 3 * 64 + 64 * 64
+    assert library.find(str(paths[1])) == model
+    paths[1].unlink()
+    assert "missing" in library.models()[0].problem
 
 
 def test_every_model_gets_a_verdict_soon(make):

@@ -20,6 +20,9 @@ VERBS = {
     "serve": "start the app; what `m3studio` does without a verb",
     "pull": "fetch a model",
     "list": "models on this machine",
+    "show": "what a model says of itself, and how it wants to be sampled",
+    "plan": "what of a model fits here or on another machine, and how fast",
+    "rm": "delete a model",
     "doctor": "check what the app needs, and say how to mend it",
     "passwd": "set the password",
 }

@@ -5,7 +5,7 @@ shards, `check` for a model that is about to be loaded.
 """
 
 from m3studio.gguf.header import Array, Header, Split, Tensor
-from m3studio.gguf.model import Model, check, join, read_model, shard_names
+from m3studio.gguf.model import Model, check, display_name, join, read_model, shard_names
 from m3studio.gguf.reader import NeedMore, read_header, read_remote
 from m3studio.gguf.tables import ARCHITECTURES, FILE_TYPES, TENSOR_TYPES
 
@@ -20,6 +20,7 @@ __all__ = [
     "Split",
     "Tensor",
     "check",
+    "display_name",
     "join",
     "read_header",
     "read_model",

@@ -13,6 +13,9 @@ from m3studio.gguf.tables import ARCHITECTURES
 
 SHARD = re.compile(r"^(?P<stem>.+)-(?P<no>\d{5})-of-(?P<count>\d{5})\.gguf$", re.IGNORECASE)
 TOKENS = "tokenizer.ggml.tokens"
+SHARD_AND_QUANT = re.compile(
+    r"(-\d{5}-of-\d{5})?$|[-._](UD-)?(I?Q\d\w*|TQ\d\w*|BF16|F16|F32|FP16|MXFP4\w*)(-\d{5}-of-\d{5})?$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,14 @@ class Model:
     @property
     def tensor_bytes(self) -> int:
         return sum(shard.tensor_bytes for shard in self.shards)
+
+
+def display_name(path: Path) -> str:
+    """The file's name as people say it: without shard number and quant, which are shown apart.
+
+    The name in a GGUF's own metadata is often a training run's, so it is not used.
+    """
+    return SHARD_AND_QUANT.sub("", path.stem) or path.stem
 
 
 def shard_names(name: str) -> tuple[str, ...]:

@@ -9,11 +9,12 @@ from pathlib import Path
 from m3studio import templates
 from m3studio.engines import ChatRequest, Engine, llama
 from m3studio.errors import BadInput, BadModelFile, Busy, NotFound, OutOfMemory, StudioError
+from m3studio.gguf import display_name
 from m3studio.library.advice import Advice, advice_for
 from m3studio.library.downloads import Download, Downloads
 from m3studio.library.loading import Job, Loader, Loading, LoadState, Opener
 from m3studio.library.machine import Machine
-from m3studio.library.models import Model, Shelf, display_name
+from m3studio.library.models import Model, Shelf
 from m3studio.library.planning import Fit, Planned, Planner, merged
 from m3studio.messages import Cancel
 from m3studio.paths import Home

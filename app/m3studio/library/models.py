@@ -1,17 +1,14 @@
 """Models on disk: GGUF files below the models folder, and files that were opened by their path. Loads nothing."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from m3studio import gguf
 from m3studio.errors import BadModelFile, NotFound
+from m3studio.gguf import display_name
 from m3studio.paths import Home
 from m3studio.store import Store
 
-SHARD_AND_QUANT = re.compile(
-    r"(-\d{5}-of-\d{5})?$|[-._](UD-)?(I?Q\d\w*|TQ\d\w*|BF16|F16|F32|FP16|MXFP4\w*)(-\d{5}-of-\d{5})?$", re.IGNORECASE
-)
 OPENED = "opened_paths"  # in the store
 
 
@@ -30,29 +27,20 @@ class Model:
     problem: str = ""
 
 
-def display_name(path: Path) -> str:
-    """The file's name as people say it: without shard number and quant, which are shown apart.
-
-    The name in a GGUF's own metadata is often a training run's, so it is not used.
-    """
-    return SHARD_AND_QUANT.sub("", path.stem) or path.stem
-
-
 class Shelf:
     """Every model that can be opened."""
 
     def __init__(self, home: Home, store: Store) -> None:
         self._home = home
         self._store = store
-        self._headers: dict[
-            tuple[Path, float, int], gguf.Header | str
-        ] = {}  # each entry is written whole, by any thread
+        # by files with their sizes and times; each entry is written whole, by any thread
+        self._read_ones: dict[tuple[tuple[Path, float, int], ...], gguf.Model | str] = {}
 
     def models(self) -> list[Model]:
-        """Files below the models folder, and files opened by path before."""
+        """Files below the models folder, and files opened by path before; a split model once."""
         inside = sorted(self._home.models.rglob("*.gguf"))
         outside = [Path(path) for path in self._opened() if Path(path).is_file()]
-        return [self.model(path) for path in dict.fromkeys([*inside, *outside])]
+        return [self.model(path) for path in dict.fromkeys(map(first_shard, [*inside, *outside]))]
 
     def find(self, ref: str) -> Model:
         """The model that `ref` names: a path, or a name in the library. Raises `NotFound`."""
@@ -70,19 +58,20 @@ class Shelf:
         raise NotFound(f"There is no model “{ref}” here. See the list with `m3studio list`.")
 
     def model(self, path: Path) -> Model:
-        """The file as a model; one that cannot be read has a `problem`."""
-        header = self._read(path)
-        size = path.stat().st_size
-        if isinstance(header, str):
-            return Model(self.ref(path), display_name(path), path, size, "", "", 0, 0, problem=header)
+        """The file as a model, by any of its shards; one that cannot be read has a `problem`."""
+        path = first_shard(path)
+        found = self._read(path)
+        if isinstance(found, str):
+            return Model(self.ref(path), display_name(path), path, path.stat().st_size, "", "", 0, 0, problem=found)
+        header = found.header
         return Model(
             ref=self.ref(path),
             name=display_name(path),
             path=path,
-            size=size,
+            size=found.file_size,
             architecture=header.architecture,
             quant=header.quant,
-            parameters=header.n_params,
+            parameters=found.n_params,
             n_ctx_train=header.context_length or 0,
         )
 
@@ -99,7 +88,11 @@ class Shelf:
             self._store.values.set(OPENED, [str(model.path), *opened][:50])
 
     def header(self, path: Path) -> gguf.Header:
-        """The header of one file. Raises `BadModelFile`."""
+        """The first header of the model at `path`. Raises `BadModelFile`."""
+        return self.read(path).header
+
+    def read(self, path: Path) -> gguf.Model:
+        """The whole model at `path`, all its headers. Raises `BadModelFile`."""
         found = self._read(path)
         if isinstance(found, str):
             raise BadModelFile(found)
@@ -109,13 +102,19 @@ class Shelf:
         paths = self._store.values.get(OPENED)
         return [path for path in paths if isinstance(path, str)] if isinstance(paths, list) else []
 
-    def _read(self, path: Path) -> gguf.Header | str:
-        """The file's header, or the sentence that says what is wrong with it; kept until the file changes."""
-        stat = path.stat()
-        key = (path, stat.st_mtime, stat.st_size)
-        if key not in self._headers:
+    def _read(self, path: Path) -> gguf.Model | str:
+        """The model, or the sentence that says what is wrong with it; kept until one of its files changes."""
+        files = [file for name in gguf.shard_names(path.name) if (file := path.with_name(name)).is_file()]
+        key = tuple((file, stat.st_mtime, stat.st_size) for file in files for stat in [file.stat()])
+        if key not in self._read_ones:
             try:
-                self._headers[key] = gguf.read_header(path)
+                self._read_ones[key] = gguf.read_model(path)
             except BadModelFile as error:
-                self._headers[key] = error.message
-        return self._headers[key]
+                self._read_ones[key] = error.message
+        return self._read_ones[key]
+
+
+def first_shard(path: Path) -> Path:
+    """The file that stands for the whole model; `path` itself when its first shard is not there."""
+    first = path.with_name(gguf.shard_names(path.name)[0])
+    return first if first.is_file() else path

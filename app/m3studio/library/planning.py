@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from m3studio import gguf, offload
+from m3studio import offload
 from m3studio.engines import EngineFacts, llama
 from m3studio.errors import BadModelFile, EngineError, OutOfMemory
 from m3studio.hardware import Hardware
@@ -186,8 +186,7 @@ class Planner:
         """What the planner must know of the file. Raises `BadModelFile`."""
         key = _file(model)
         if key not in self._facts:
-            header = self._shelf.header(model.path)
-            self._facts[key] = offload.facts(gguf.read_model(model.path) if header.split else header)
+            self._facts[key] = offload.facts(self._shelf.read(model.path))
         return self._facts[key]
 
     def _shown(self, model: Model, known: Hardware) -> Hardware:

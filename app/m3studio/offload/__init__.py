@@ -6,6 +6,7 @@ context can grow, `alternatives` what would fit instead. Knows no engine, no fil
 
 from m3studio.offload.alternatives import Alternative, after_failure, alternatives, correction
 from m3studio.offload.facts import Layer, ModelFacts, Widths, facts, minimax_m3
+from m3studio.offload.known import known, of_quant
 from m3studio.offload.kv import Cache, cache_bytes
 from m3studio.offload.place import Placement, Share
 from m3studio.offload.plan import Wishes, largest_context, plan
@@ -29,7 +30,9 @@ __all__ = [
     "cache_bytes",
     "correction",
     "facts",
+    "known",
     "largest_context",
     "minimax_m3",
+    "of_quant",
     "plan",
 ]
