@@ -134,7 +134,7 @@ def main() -> None:
             ours(got.model, got.threads, slots, n_ctx) as our,
             theirs(got.peer, got.model, got.threads, slots, n_ctx) as their,
         ):
-            for name, server in (("ours", our), ("theirs", their)):
+            for server in (our, their):
                 stream(server[0], server[1], "Warm up.", 8)
             for number in range(got.rounds):
                 for task in tasks:
