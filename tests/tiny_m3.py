@@ -24,6 +24,11 @@ SCRIPT = {
 # The words of M3's own template that matter here, in an own short one.
 TEMPLATE = """{%- set ns = ']<]minimax[>[' -%}
 {{- ']~!b[' -}}
+{%- if tools -%}
+{{- ']~b]developer\\n<tools>\\n' -}}
+{%- for tool in tools -%}{{- '<tool>' ~ (tool.function | tojson) ~ '</tool>\\n' -}}{%- endfor -%}
+{{- '</tools>[e~[\\n' -}}
+{%- endif -%}
 {%- for message in messages -%}
 {{- ']~b]' ~ ('ai' if message.role == 'assistant' else message.role) ~ '\\n' -}}
 {%- if message.role == 'assistant' -%}

@@ -59,6 +59,21 @@ class AssistantMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedCall:
+    """A call that must not run. `text` is what the model wrote, `error` a sentence for the model and the user.
+
+    `index` is its place in the message's `tool_calls`; None if not even a name could be read, then it is not in there.
+    `truncated`: it was cut off by a limit.
+    """
+
+    name: str
+    text: str
+    error: str
+    index: int | None = None
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation, as it goes to a chat template."""
 
@@ -177,12 +192,13 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class RoundFinished:
-    """One model call ended. `message` is the whole of what it said."""
+    """One model call ended. `message` is the whole of what it said, `failed` the calls that must not run."""
 
     message: AssistantMessage
     finish_reason: FinishReason
     usage: Usage = Usage()
     timings: Timings = Timings()
+    failed: tuple[FailedCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

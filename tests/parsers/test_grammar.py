@@ -86,7 +86,7 @@ def test_several_tools_are_a_choice_and_a_lead_comes_first():
     family = parsers.family_of("<tool_call>")
     grammar = parsers.grammar(family, TOOLS).required("</think>")
     names = set()
-    for seed in range(30):
+    for seed in range(60):
         text = made_up(grammar.gbnf, seed)
         assert text.startswith("</think><tool_call>")
         parser = parsers.for_family("hermes", tools=TOOLS, given="<think>")
@@ -101,6 +101,8 @@ def test_no_tools_no_grammar():
 
 SCHEMAS = {
     "bounds": {"type": "string", "minLength": 2, "maxLength": 4},
+    "letters": {"type": "string", "pattern": "^[a-z^+ -]+$"},
+    "other pattern": {"type": "string", "pattern": "^.*$"},
     "long": {"type": "string", "maxLength": 99_999},
     "list": {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 3},
     "none": {"type": "array", "maxItems": 0},

@@ -62,8 +62,8 @@ def test_numbers(expression, result):
         ("gcd(1.5, 2)", "whole numbers"),
         ("1 << 9", "knows + - *"),
         ("exp(1000)", "no value"),
-        ("1" * 1001, "characters"),
-        ("1" * 999 + "*" + "", "no arithmetic"),
+        ("1" * 401, "characters"),
+        ("1" * 99 + "*", "no arithmetic"),
         ("2**4000 / 3", "too large"),
         ("-" * 60 + "1", "nested"),
     ],
@@ -76,7 +76,7 @@ def test_what_has_no_value_is_said_in_a_sentence(expression, sentence):
 
 def test_nothing_keeps_the_machine_busy():
     started = time.monotonic()
-    for expression in ("*".join(["9**999"] * 90), "**".join(["9"] * 100), "+".join(["factorial(400)"] * 60)):
+    for expression in ("*".join(["9**999"] * 50), "**".join(["9"] * 100), "+".join(["factorial(400)"] * 20)):
         try:
             evaluate(expression)
         except ToolError:

@@ -5,10 +5,19 @@ An engine knows models and tokens. It knows no chat, no tool that runs, no store
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from m3studio.messages import Cancel, EngineEvent, Message, Tool
 from m3studio.sampling import Sampling
+
+
+class CallRule(StrEnum):
+    """What holds for a model's calls. An engine that cannot constrain a model takes the last two for wishes."""
+
+    FREE = "free"  # it writes what it wants
+    CHECKED = "checked"  # a call that it begins can only become one that fits its tool
+    REQUIRED = "required"  # its answer is a call that fits its tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,9 @@ class ChatRequest:
 
     `thinking` is one of the model's modes (`EngineFacts.thinking`); one that it does not know leaves it to the model.
     A thought is ended after `thinking_budget` tokens (None: any number), and as soon as `answer_now` is set.
+
+    `calls` says what holds for calls of `tools`. `grammar` (GBNF with a rule `root`, or empty) holds the whole answer,
+    thoughts left out; an engine that knows no grammars raises `BadInput` for one.
     """
 
     messages: tuple[Message, ...]
@@ -36,6 +48,8 @@ class ChatRequest:
     thinking: str = "auto"
     thinking_budget: int | None = None
     answer_now: Cancel | None = None
+    calls: CallRule = CallRule.FREE
+    grammar: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from functools import cache, lru_cache
 
 from m3studio.errors import NotFound
-from m3studio.messages import AssistantMessage, Event, Tool, ToolCall
+from m3studio.messages import AssistantMessage, Event, FailedCall, Tool, ToolCall
 from m3studio.parsers._converse import converse
-from m3studio.parsers._draft import Draft, FailedCall
+from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family, Reader
 from m3studio.parsers._grammar import Grammar
 from m3studio.parsers._prompt import assistant_part
@@ -32,6 +32,7 @@ __all__ = [
     "for_family",
     "for_template",
     "grammar",
+    "taught_family",
     "thoughts_of",
     "validate",
 ]
@@ -139,6 +140,14 @@ def family_of(template: str) -> Family:
     return next(family for family in families() if family.recognises(template))
 
 
+def taught_family(template: str) -> Family:
+    """The family of a template that knows no tools, with calls in the form that a prompt can teach."""
+    family, generic = family_of(template), families()[-1]
+    if family.read:  # its answers are built of other things than text and tags
+        return generic
+    return replace(family, calls={**family.calls, **generic.calls}, bare=None, grammar=generic.grammar)
+
+
 def for_template(
     template: str,
     *,
@@ -146,6 +155,7 @@ def for_template(
     prompt: str = "",
     reasoning: bool = True,
     json_answer: bool | None = None,
+    taught: bool = False,
 ) -> StreamParser:
     """The parser for a model with this chat template.
 
@@ -153,11 +163,10 @@ def for_template(
     `prompt` is the rendered prompt or its end: the answer may begin inside a thought, or go on with a text. With
     `reasoning` False thoughts stay in the content, tags and all. `json_answer` says whether JSON was asked for: then a
     code block that is the whole answer is taken off. Not knowing (None), only families that are known to fence such
-    answers have it taken off.
+    answers have it taken off. `taught`: the template knows no tools, so a prompt told the model how to call them.
     """
-    return StreamParser(
-        family_of(template), tools, assistant_part(template, prompt), reasoning=reasoning, json_answer=json_answer
-    )
+    family = taught_family(template) if taught else family_of(template)
+    return StreamParser(family, tools, assistant_part(template, prompt), reasoning=reasoning, json_answer=json_answer)
 
 
 def for_family(

@@ -3,24 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from m3studio.messages import AssistantMessage, Event, ReasoningDelta, TextDelta, Tool, ToolCall, ToolCallDelta
+from m3studio.messages import (
+    AssistantMessage,
+    Event,
+    FailedCall,
+    ReasoningDelta,
+    TextDelta,
+    Tool,
+    ToolCall,
+    ToolCallDelta,
+)
 from m3studio.parsers import healing
 from m3studio.parsers._schema import complaint
-
-
-@dataclass(frozen=True, slots=True)
-class FailedCall:
-    """A call that must not run. `text` is what the model wrote, `error` a sentence for the model and the user.
-
-    `index` is its place in the message's `tool_calls`; None if not even a name could be read, then it is not in there.
-    `truncated`: it was cut off by a limit.
-    """
-
-    name: str
-    text: str
-    error: str
-    index: int | None = None
-    truncated: bool = False
 
 
 @dataclass(slots=True)

@@ -1,14 +1,17 @@
 """From a tool's JSON schema to rules of llama.cpp's grammar language (GBNF). Knows no family's syntax and no sampler.
 
-What a rule cannot say (patterns, bounds of numbers) is left to the check of the finished call.
+What a rule cannot say (most patterns, bounds of numbers) is left to the check of the finished call.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from m3studio.parsers._schema import Schema, properties, resolve
 
 _DEEPEST = 12  # levels of a schema that are spelled out; below, any JSON will do
+# Patterns that only say which characters a text may have can be kept.
+_CLASS = re.compile(r"\^\[([^\]\[\\\"^][^\]\[\\\"]*)\]([+*])\$")
 _MOST_REPEATS = 1000  # llama.cpp refuses grammars with more than 2000
 _JSON = {
     "ws": '" "?',
@@ -98,7 +101,12 @@ class Rules:
         return str(kind) if kind in ("boolean", "null") else "any"
 
     def _string(self, schema: Schema) -> str:
-        bounds = repeats(schema.get("minLength"), schema.get("maxLength"))
+        least, most = count(schema.get("minLength"), 0) or 0, schema.get("maxLength")
+        if found := _CLASS.fullmatch(str(schema.get("pattern", ""))):
+            allowed = "".join(map(_in_class, found[1]))
+            bounds = repeats(max(least, int(found[2] == "+")), most)
+            return self.add(f'"\\"" [{allowed}]{bounds} "\\""')
+        bounds = repeats(least, most)
         return "string" if bounds == "*" else self.add(f'"\\"" char{bounds} "\\""')
 
     def _number(self, kind: str, low: object) -> str:
@@ -210,7 +218,7 @@ def _merged(parts: Sequence[Schema]) -> Schema:
 
 def count(value: object, otherwise: int | None) -> int | None:
     """A bound of a schema, if it is one."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else otherwise
+    return value if isinstance(value, int) and value >= 0 else otherwise
 
 
 def repeats(least: object, most: object) -> str:
@@ -228,4 +236,7 @@ def _overlap(text: str, end: str) -> int:
 
 
 def _in_class(letter: str) -> str:
+    """A character within brackets. The dash of a range stays what it is."""
+    if letter == "-":
+        return letter
     return f"\\x{ord(letter):02X}" if ord(letter) < 128 and not letter.isalnum() else letter

@@ -1,6 +1,7 @@
-"""Grammars under which a model can only make calls that fit: a family's syntax, filled with the tools' schemas.
+"""Grammars under which a model can only make a call that fits: a family's syntax, filled with the tools' schemas.
 
-Knows how calls are written, and no sampler. A family names one of these makers in its file.
+One call an answer: weak models, who need this most, would repeat theirs without end, and others can make the next call
+once they have the result. Knows how calls are written, and no sampler. A family names one of these makers in its file.
 """
 
 import json
@@ -35,12 +36,12 @@ Maker = Callable[[Sequence[Tool], str], Grammar]
 
 
 def tagged_json(begin: str, end: str, *, name: str = "name", arguments: str = "arguments") -> Maker:
-    """`{"name": ..., "arguments": {...}}` between two tags, one or several."""
+    """`{"name": ..., "arguments": {...}}` between two tags."""
 
     def make(tools: Sequence[Tool], template: str) -> Grammar:
         rules = Rules()
-        call = rules.add(f'"\\n"? {_json_calls(rules, tools, name, arguments)} "\\n"? {literal(end)}')
-        return Grammar(rules.text(_many(call, begin)), (begin,))
+        call = _json_calls(rules, tools, name, arguments)
+        return Grammar(rules.text(f'"\\n"? {call} "\\n"? {literal(end)}'), (begin,))
 
     return make
 
@@ -62,18 +63,18 @@ def bracketed(begin: str) -> Maker:
     def make(tools: Sequence[Tool], template: str) -> Grammar:
         rules = Rules()
         if "[ARGS]" not in template:
-            call = rules.add(_json_calls(rules, tools, "name", "arguments"))
-            return Grammar(rules.text(f'"[" {call} ("," ws {call})* "]"'), (begin,))
+            call = _json_calls(rules, tools, "name", "arguments")
+            return Grammar(rules.text(f'"[" {call} "]"'), (begin,))
         calls = [f"{literal(f'{tool.name}[ARGS]')} {_object(rules, tool)}" for tool in tools]
-        return Grammar(rules.text(_many(rules.add(either(calls)), begin)), (begin,))
+        return Grammar(rules.text(either(calls)), (begin,))
 
     return make
 
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """Calls as tags. `begin` and `end` frame one or several calls, `call` stands around a tool's name, `argument`
-    around an argument's name, `close` ends its value, and `call_end` the call. `each`: `begin` and `end` frame each."""
+    """Calls as tags. `begin` and `end` frame a call, `call` stands around its tool's name, `argument` around an
+    argument's name, `close` ends its value, and `call_end` the call."""
 
     begin: str
     end: str
@@ -81,7 +82,6 @@ class Markup:
     argument: tuple[str, str]
     close: str
     call_end: str
-    each: bool = False
 
 
 def tags(markup: Markup) -> Maker:
@@ -103,12 +103,7 @@ def tags(markup: Markup) -> Maker:
             head = literal(f"{markup.call[0]}{tool.name}{markup.call[1]}")
             end = [literal(markup.call_end)] if markup.call_end else []
             calls.append(" ".join([head, '"\\n"?', *_in_turn(tool.parameters, parts), *end]))
-        call = rules.add(either(calls))
-        if markup.each:
-            return Grammar(
-                rules.text(_many(f'"\\n"? {call} "\\n"? {literal(markup.end)}', markup.begin)), (markup.begin,)
-            )
-        return Grammar(rules.text(f'("\\n"? {call})+ "\\n"? {literal(markup.end)}'), (markup.begin,))
+        return Grammar(rules.text(f'"\\n"? {either(calls)} "\\n"? {literal(markup.end)}'), (markup.begin,))
 
     return make
 
@@ -124,15 +119,10 @@ def nested(mark: str) -> Maker:
             parts = {name: _nested(rules, name, one, mark, 0) for name, one in properties(tool.parameters).items()}
             head = literal(f'{mark}<invoke name="{tool.name}">')
             calls.append(" ".join([head, *_in_turn(tool.parameters, parts), literal(f"{mark}</invoke>")]))
-        call = rules.add(either(calls))
-        return Grammar(rules.text(f'("\\n"? {call})+ "\\n"? {literal(f"{mark}</tool_call>")}'), (f"{mark}<tool_call>",))
+        end = literal(f"{mark}</tool_call>")
+        return Grammar(rules.text(f'"\\n"? {either(calls)} "\\n"? {end}'), (f"{mark}<tool_call>",))
 
     return make
-
-
-def _many(call: str, begin: str) -> str:
-    """One call whose `begin` was written, then perhaps more with theirs."""
-    return f'{call} ("\\n"? {literal(begin)} {call})*'
 
 
 def _object(rules: Rules, tool: Tool) -> str:

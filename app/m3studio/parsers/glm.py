@@ -18,7 +18,6 @@ FAMILIES = (
                 ("<arg_key>", "</arg_key>\n<arg_value>"),
                 "</arg_value>",
                 "",
-                each=True,
             )
         ),
     ),

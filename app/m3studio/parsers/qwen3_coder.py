@@ -33,7 +33,6 @@ FAMILIES = (
                 ("<parameter=", ">\n"),
                 "</parameter>",
                 "</function>",
-                each=True,
             )
         ),
     ),

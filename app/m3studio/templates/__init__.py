@@ -11,6 +11,7 @@ from m3studio.templates.environment import Problem, Template, TemplateFailed, ch
 from m3studio.templates.prompts import Prompt, build
 from m3studio.templates.renderer import CHATML, Renderer
 from m3studio.templates.shape import probe
+from m3studio.templates.taught import taught
 from m3studio.templates.thinking import Capabilities, Thinking, ThinkingKind
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "choose",
     "prompt",
     "render",
+    "taught",
     "thinking_variables",
 ]
 

@@ -13,7 +13,7 @@ from m3studio.errors import ToolError
 from m3studio.messages import Tool
 from m3studio.tools import Permission, RunnableTool, ToolContext, ToolResult
 
-LONGEST = 1000  # characters of an expression
+LONGEST = 400  # characters of an expression
 MOST_BITS = 4096  # of any number on the way: no power or factorial may keep the machine busy
 DEEPEST = 50  # brackets and operators within each other
 SPEC = Tool(
@@ -27,6 +27,7 @@ SPEC = Tool(
             "expression": {
                 "type": "string",
                 "description": "The expression, for example (3 + 4) * 12.5 or sqrt(2) / 2",
+                "pattern": "^[0-9a-zA-Z+*/%^(),.−–×·÷π√ -]+$",
                 "minLength": 1,
                 "maxLength": LONGEST,
             }

@@ -161,6 +161,8 @@ class LlamaEngine:
             request.session,
             request.background,
             prepared.thoughts,
+            prepared.grammar.gbnf,
+            prepared.grammar.triggers,
         )
         events = self._generate(generate, cancel, request.answer_now)
         for event in events:
@@ -170,8 +172,9 @@ class LlamaEngine:
                 cut = event.finish_reason != FinishReason.STOP
                 message = parser.finish(truncated=cut)
                 yield from parser.tail  # type: ignore[misc]
-                reason = FinishReason.TOOL_CALLS if message.tool_calls and not cut else event.finish_reason
-                return replace(event, message=message, finish_reason=reason)
+                called = bool(message.tool_calls or parser.failed)
+                reason = FinishReason.TOOL_CALLS if called and not cut else event.finish_reason
+                return replace(event, message=message, finish_reason=reason, failed=parser.failed)
             else:
                 yield event
         raise AssertionError("the last event of a completion is RoundFinished")
@@ -315,7 +318,7 @@ def _only_thought(finished: RoundFinished) -> bool:
     """It thought, and then said nothing."""
     message = finished.message
     ended = finished.finish_reason in (FinishReason.STOP, FinishReason.LENGTH)
-    said = bool(message.content.strip() or message.tool_calls)
+    said = bool(message.content.strip() or message.tool_calls or finished.failed)
     return ended and not said and bool(message.reasoning_content.strip())
 
 

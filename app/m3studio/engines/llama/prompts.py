@@ -9,19 +9,21 @@ from dataclasses import asdict, dataclass, replace
 from threading import Lock
 
 from m3studio import parsers
-from m3studio.engines import ChatRequest
+from m3studio.engines import CallRule, ChatRequest
 from m3studio.engines.llama.thought import thought_of
 from m3studio.errors import BadInput
-from m3studio.templates import CHATML, Capabilities, Prompt, Renderer, Thinking
+from m3studio.templates import CHATML, Capabilities, Prompt, Renderer, Thinking, taught
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One model call: the text to go on from, who reads the answer, and how a thought in it is recognised."""
+    """One model call: the text to go on from, who reads the answer, how a thought in it is recognised, and the rules
+    that it is held to (no text: none)."""
 
     text: str
     parser: parsers.StreamParser
     thoughts: Mapping[str, object]
+    grammar: parsers.Grammar = parsers.Grammar("")
 
 
 class Prompts:
@@ -69,23 +71,31 @@ class Prompts:
         return Capabilities(tools=False, thinking=Thinking(), system=False)
 
     def prepare(self, request: ChatRequest, *, closed: bool = False) -> Prepared:
-        """Render a request. With `closed` the model finds its thought ended before it began. Raises `BadInput`."""
+        """Render a request. With `closed` the model finds its thought ended before it began. Raises `BadInput`.
+
+        A template that knows no tools gets them explained in the system prompt.
+        """
         part: bool | str = request.continue_final
-        thinking = self.capabilities().thinking
+        found = self.capabilities()
+        thinking = found.thinking
+        explain = bool(request.tools) and not found.tools
+        messages = taught(request.messages, request.tools) if explain else request.messages
+        tools = () if explain else request.tools
         settings = {**thinking.variables_for(request.thinking), **request.variables}
         if closed:
             settings |= thinking.variables_for("off")
             part = part and "content"
         with self._lock:
             template = self.template
-            prompt = self._renderer.prompt(request.messages, request.tools, {**self.variables, **settings}, part)
+            prompt = self._renderer.prompt(messages, tools, {**self.variables, **settings}, part)
         thoughts = parsers.thoughts_of(template, prompt.generation_prompt)
         if closed and (words := _closing(thoughts, prompt)):
             prompt = Prompt(prompt.text + words, prompt.generation_prompt + words)
             thoughts = replace(thoughts, given=thoughts.given + words)
-        parser = parsers.for_template(template, tools=request.tools, prompt=prompt.generation_prompt)
+        parser = parsers.for_template(template, tools=request.tools, prompt=prompt.generation_prompt, taught=explain)
         budget = 0 if closed else request.thinking_budget
-        return Prepared(prompt.text, parser, {**asdict(thoughts), "budget": budget})
+        grammar = _grammar(request, parser, template, explained=explain)
+        return Prepared(prompt.text, parser, {**asdict(thoughts), "budget": budget}, grammar)
 
     def preview(self, request: ChatRequest, template: str) -> str:
         """The prompt of a request as `template` renders it. Raises `BadInput` with the line that fails."""
@@ -101,6 +111,17 @@ class Prompts:
         """End the process that renders."""
         with self._lock:
             self._renderer.close()
+
+
+def _grammar(request: ChatRequest, parser: parsers.StreamParser, template: str, *, explained: bool) -> parsers.Grammar:
+    """The rules for the answer: the request's own, or those of its tools' calls as far as they are wanted. A model
+    that has only been told of the form of calls is always held to it once it begins one."""
+    if request.grammar:
+        return parsers.Grammar(request.grammar)
+    if request.calls == CallRule.FREE and not explained:
+        return parsers.Grammar("")
+    found = parsers.grammar(parser.family, request.tools, template) or parsers.Grammar("")
+    return found.required() if request.calls == CallRule.REQUIRED else found
 
 
 def _closing(thoughts: parsers.Thoughts, prompt: Prompt) -> str:

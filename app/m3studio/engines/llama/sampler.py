@@ -4,16 +4,18 @@ import ctypes
 import secrets
 from typing import Any
 
-from m3studio.engines.llama.bindings import IntArray, Vocab, chain, native
+from m3studio.engines.llama.bindings import Context, IntArray, Vocab, chain, native
+from m3studio.engines.llama.grammar import Guard
 from m3studio.sampling import Sampling
 
 BREAKERS = (b"\n", b":", b'"', b"*")  # llama.cpp's default: where DRY takes no repetition to go on
 
 
 class Sampler:
-    """Chooses the tokens of one answer. `free` it, or its native memory stays."""
+    """Chooses the tokens of one answer, which `guard` may hold to a grammar. `free` it, or its native memory stays."""
 
-    def __init__(self, sampling: Sampling, vocab: Vocab, n_ctx: int) -> None:
+    def __init__(self, sampling: Sampling, vocab: Vocab, n_ctx: int, guard: Guard | None = None) -> None:
+        self._guard = guard
         self.chain = chain(_samplers(sampling, vocab, n_ctx))
         looks_back = _penalizes(sampling) or sampling.dry_multiplier > 0
         # DRY has no length of its own in `Sampling`, so it sees as far as the penalties do.
@@ -25,7 +27,15 @@ class Sampler:
             for token in tokens[-self._memory :]:
                 native.llama_sampler_accept(self.chain, int(token))
 
+    def choose(self, context: Context, row: int, *, thinking: bool) -> int:
+        """The next token after `row` of the last batch."""
+        if self._guard is None:
+            return context.sample(self.chain, row)
+        return self._guard.choose(context, self.chain, row, thinking=thinking)
+
     def free(self) -> None:
+        if self._guard is not None:
+            self._guard.free()
         native.llama_sampler_free(self.chain)
         self.chain = None
 

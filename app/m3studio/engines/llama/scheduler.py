@@ -14,6 +14,7 @@ from m3studio.engines.llama import wire
 from m3studio.engines.llama.bindings import ABORTED, DECODED, NO_ROOM, Batch, IntArray
 from m3studio.engines.llama.cache import Slots
 from m3studio.engines.llama.generation import Generation
+from m3studio.engines.llama.grammar import Guard
 from m3studio.engines.llama.model import Model
 from m3studio.engines.llama.sampler import Sampler
 from m3studio.messages import FinishReason
@@ -60,7 +61,12 @@ class Scheduler:
 
     def start(self, request: wire.Generate, prompt: IntArray) -> None:
         """Take a request whose prompt has been checked to fit."""
-        sampler = Sampler(Sampling(**request.sampling), self._vocab, self._n_ctx)  # type: ignore[arg-type]
+        try:
+            guard = Guard(self._vocab, request.grammar, request.triggers) if request.grammar else None
+        except ValueError as error:
+            self._out.append(wire.Failed(request.id, "BadInput", str(error)))
+            return
+        sampler = Sampler(Sampling(**request.sampling), self._vocab, self._n_ctx, guard)  # type: ignore[arg-type]
         self._waiting.append(Generation(request, prompt, self._n_ctx, sampler))
 
     def cancel(self, id: int) -> None:
@@ -217,7 +223,8 @@ class Scheduler:
         """The token that the sampler chooses, none where the answer ends; or the closing words of a thought that must
         end here, which are computed together in the next step."""
         if not (closing := generation.thought.close()):
-            token = self._context.sample(generation.sampler.chain, generation.row)
+            thinking = generation.thought.inside
+            token = generation.sampler.choose(self._context, generation.row, thinking=thinking)
             return [] if self._vocab.ends(token) else [token]
         tokens = self._vocab.tokens(closing, begins=False)
         generation.sampler.accept(tokens)

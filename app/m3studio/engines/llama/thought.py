@@ -40,6 +40,11 @@ class Thought:
             self._tokens += self._inside is not None
             self._feed(piece)
 
+    @property
+    def inside(self) -> bool:
+        """It thinks."""
+        return self._inside is not None
+
     def hurry(self) -> None:
         """End the thought that goes on or comes next."""
         self._hurry = True

@@ -22,7 +22,8 @@ class Load:
 @dataclass(frozen=True, slots=True)
 class Generate:
     """Go on from `prompt`. `sampling` are the fields of `Sampling`; `max_tokens` None: up to the end of the context.
-    `thoughts` says how a thought is recognised and ended, see `thought.thought_of`."""
+    `thoughts` says how a thought is recognised and ended, see `thought.thought_of`. `grammar` (GBNF, or empty) holds
+    what follows the first of `triggers`, or the whole answer."""
 
     id: int
     prompt: str
@@ -32,6 +33,8 @@ class Generate:
     session: str
     background: bool
     thoughts: Mapping[str, object]
+    grammar: str = ""
+    triggers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
