@@ -29,9 +29,9 @@ function wait() {
   document.addEventListener("visibilitychange", look, { once: true });
 }
 
-/** @param {string} ref a name in the library, or a path @param {object} [settings] */
-export async function load(ref, settings) {
-  await post("api/models/load", settings ? { ref, settings } : { ref });
+/** @param {string} ref a name in the library, or a path @param {object} [settings] @param {boolean} [force] though it seems not to fit */
+export async function load(ref, settings, force = false) {
+  await post("api/models/load", settings ? { ref, settings, force } : { ref });
   await look();
 }
 

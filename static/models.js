@@ -3,8 +3,11 @@ import { button, h, icon } from "./dom.js";
 import { downloadStarter, load, modelName, unload } from "./engine.js";
 import { about, count, parameters, size } from "./format.js";
 import { place } from "./menu.js";
+import { openPlan } from "./plan.js";
 import { on, state } from "./state.js";
 import { complain } from "./toast.js";
+
+const TOO_BIG = 503; // the status of a load that is refused for want of memory
 
 /** @returns {HTMLElement} */
 export function modelBar() {
@@ -76,15 +79,17 @@ export function modelBar() {
 function entry(model, close) {
   const { engine } = state;
   const loading = engine.state === "loading" && engine.ref === model.ref;
-  const facts = [model.quant, parameters(model.parameters), size(model.size)].filter(Boolean).join(" · ");
+  const room = { tight: "tight", too_big: "too big" }[model.fit];
+  const facts = [model.quant, parameters(model.parameters), size(model.size), room].filter(Boolean).join(" · ");
   const choose = () => {
-    if (!model.loaded && !loading) load(model.ref).catch(complain);
+    if (!model.loaded && !loading) load(model.ref).catch((error) => (error.status === TOO_BIG ? openPlan(model) : complain(error)));
     close();
   };
   const main = h("button", { type: "button", class: "entry", "data-ref": model.ref, disabled: Boolean(model.problem), "aria-current": model.loaded ? "true" : undefined, title: model.path, onclick: choose },
     icon("model"), h("span", { class: "what" }, h("b", {}, model.name), h("small", {}, model.problem || facts)), model.loaded && icon("check"));
   const stop = (model.loaded || loading) && button({ name: loading ? `Stop loading ${model.name}` : `Unload ${model.name}`, icon: "eject", class: "small", onclick: unload });
-  return h("div", { class: `model${model.problem ? " broken" : ""}`, "data-testid": "model" }, main, stop);
+  const plan = !model.problem && button({ name: `How ${model.name} is loaded`, icon: "sliders", class: "small", "data-testid": "plan-open", onclick: () => (close(), openPlan(model)) });
+  return h("div", { class: `model${model.problem ? " broken" : ""}`, "data-testid": "model" }, main, plan, stop);
 }
 
 /** @param {string} words @param {() => void} close */

@@ -3,9 +3,9 @@
 /**
  * @typedef {{id: string, title: string, updated_at: number, created_at: number, turn_id: string | null}} ChatLine
  * @typedef {{ref: string, name: string, path: string, size: number, architecture: string, quant: string, parameters: number,
- *   n_ctx_train: number, loaded: boolean, problem?: string}} Model
+ *   n_ctx_train: number, loaded: boolean, problem?: string, fit?: "" | "fits" | "tight" | "too_big", fit_reason?: string}} Model
  * @typedef {{state: "none" | "loading" | "ready" | "failed", ref: string, name: string, progress: number,
- *   seconds_left: number | null, error: string, n_ctx?: number, thinking?: boolean}} Engine
+ *   seconds_left: number | null, error: string, alternatives?: {label: string, settings: object}[], n_ctx?: number, thinking?: boolean}} Engine
  * @typedef {{id: string, name: string, state: "running" | "done" | "failed", done: number, total: number,
  *   bytes_per_second: number, error: string}} Download
  */

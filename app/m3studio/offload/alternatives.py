@@ -31,7 +31,8 @@ def alternatives(model: ModelFacts, hardware: Hardware, wishes: Wishes) -> tuple
         if chosen.verdict is not Verdict.TOO_BIG:
             settings = {name: value for name, value in asdict(load).items() if value is not None}
             text = label.format(n_ctx=chosen.load.n_ctx)
-            found.setdefault(str(settings), Alternative(text, settings))
+            taken = (chosen.load.n_ctx, chosen.load.type_k, chosen.load.n_gpu_layers)
+            found.setdefault(str(taken), Alternative(text, settings))
     return tuple(found.values())
 
 

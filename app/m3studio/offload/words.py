@@ -104,8 +104,8 @@ def _suggestions(model: ModelFacts, hardware: Hardware, placement: Placement) ->
             )
     if placement.ram.spare < 0 and not hardware.unified:
         yield (
-            f"With --force the file is mapped and {size(-placement.ram.spare)} of it are read from disk again and "
-            "again: expect less than a token per second."
+            f"Loaded anyway (--force), {size(-placement.ram.spare)} of the file are read from disk again and again: "
+            "expect less than a token per second."
         )
     taken = hardware.ram_total - hardware.ram_available
     if taken > hardware.ram_total // 3 and placement.spare < 0:

@@ -59,8 +59,10 @@ def router(studio: Studio) -> APIRouter:
 
     @api.get("/models/plan")
     def plan(request: Request, ref: str) -> dict[str, object]:
-        wishes = {name: value for name, value in request.query_params.items() if name != "ref" and value != ""}
-        return library.plan(ref, load_settings(wishes)).to_json()
+        """With no setting, as it would be loaded now; with any, even an empty one, exactly these."""
+        given = {name: value for name, value in request.query_params.items() if name != "ref"}
+        wishes = {name: value for name, value in given.items() if value != ""}
+        return library.plan(ref, load_settings(wishes) if given else None).to_json()
 
     @api.post("/models/unload")
     def unload() -> dict[str, object]:
