@@ -1,0 +1,182 @@
+"""The interpreter of a chat: runs one piece of code after the other and keeps its names, like a notebook.
+
+Runs inside the walls. Output goes to the plain descriptors 1 and 2, so that C code and child processes are seen too;
+only "done" goes back over the socket. Knows nothing of where it runs.
+"""
+
+import ast
+import builtins
+import importlib
+import linecache
+import os
+import signal
+import sys
+import traceback
+import types
+import warnings
+from collections.abc import Callable, Iterator
+
+from . import frames
+
+RUN, DONE = b"R", b"D"
+INTERRUPTED = 130
+_REPR, _TRACE = 20_000, 8_000  # characters
+_ROWS, _COLUMNS, _CELL = 40, 16, 80
+
+
+class Kernel:
+    """The names of one chat, and the number of its next cell."""
+
+    def __init__(self) -> None:
+        # A module of its own: user code cannot overwrite this file's names by accident.
+        self._module = types.ModuleType("__main__")
+        self._module.__dict__["__builtins__"] = builtins
+        sys.modules["__main__"] = self._module
+        self._cell = 0
+        self._busy = False
+        self._images: list[str] = []
+
+    def interrupt(self, *_: object) -> None:
+        """The handler of SIGINT: breaks the code that runs, and nothing else."""
+        if self._busy:
+            raise KeyboardInterrupt
+
+    def run(self, source: str) -> tuple[int, list[str]]:
+        """Run one cell: its exit code, and the images that it left in the working folder."""
+        self._cell += 1
+        self._images = []
+        code = self._guard(lambda: self._execute(source, f"<cell {self._cell}>"))
+        saved = self._guard(self._save_figures)
+        self._guard(_flush)
+        return code or saved, self._images
+
+    def _guard(self, work: Callable[[], None]) -> int:
+        """Do `work`, whose errors are the user's: they are printed. The exit code."""
+        self._busy = True
+        try:
+            work()
+            return 0
+        except SystemExit as end:
+            if end.code is None or isinstance(end.code, int):
+                return end.code or 0
+            print(end.code, file=sys.stderr)  # noqa: T201
+            return 1
+        except KeyboardInterrupt:
+            self._busy = False
+            print("KeyboardInterrupt: the code was stopped.", file=sys.stderr)  # noqa: T201
+            return INTERRUPTED
+        except BaseException as error:  # noqa: BLE001 (it is the user's code that raised)
+            self._busy = False
+            _show(error)
+            return 1
+        finally:
+            self._busy = False
+
+    def _execute(self, source: str, name: str) -> None:
+        lines = source.splitlines(keepends=True)
+        linecache.cache[name] = (len(source), None, lines, name)
+        try:
+            tree = ast.parse(source, name)
+        except SyntaxError as error:
+            if any(line.lstrip().startswith(("!", "%")) for line in lines):
+                error.add_note("Lines with ! or % are no Python. The bash tool runs commands in the same folder.")
+            raise
+        last = tree.body[-1] if tree.body else None
+        if isinstance(last, ast.Expr) and not source.rstrip().endswith(";"):
+            tree.body.pop()
+            self._evaluate(tree, name)
+            value = self._evaluate(ast.Expression(last.value), name)
+            if value is not None:
+                self._echo(value)
+        else:
+            self._evaluate(tree, name)
+
+    def _evaluate(self, tree: ast.Module | ast.Expression, name: str) -> object:
+        mode = "eval" if isinstance(tree, ast.Expression) else "exec"
+        code = compile(tree, name, mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        value = eval(code, self._module.__dict__)
+        if code.co_flags & 0x80:  # inspect.CO_COROUTINE: there was an await outside of every function
+            return importlib.import_module("asyncio").run(value)  # it takes too long to import it for all
+        return value
+
+    def _echo(self, value: object) -> None:
+        self._module.__dict__["_"] = value
+        pandas, pillow = sys.modules.get("pandas"), sys.modules.get("PIL.Image")
+        if pandas and isinstance(value, (getattr(pandas, "DataFrame", ()), getattr(pandas, "Series", ()))):
+            print(table(value))  # noqa: T201
+        elif pillow and isinstance(value, getattr(pillow, "Image", ())):
+            name = self._image("image")
+            value.save(name)  # type: ignore[attr-defined]
+            print(f"[image saved as {name}]")  # noqa: T201
+        else:
+            text = repr(value)
+            print(text if len(text) <= _REPR else f"{text[:_REPR]}... [{len(text)} characters]")  # noqa: T201
+
+    def _save_figures(self) -> None:
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if not pyplot:
+            return
+        for number in pyplot.get_fignums():
+            pyplot.figure(number).savefig(self._image("figure"), dpi=120, bbox_inches="tight")
+        pyplot.close("all")
+
+    def _image(self, kind: str) -> str:
+        name = f"{kind}-{self._cell}-{len(self._images) + 1}.png"
+        self._images.append(name)
+        return name
+
+
+def table(frame: object) -> str:
+    """A pandas frame or series as a Markdown table of at most 40 rows and 16 columns, its shape below when cut."""
+    if not hasattr(frame, "columns"):
+        frame = frame.to_frame()  # type: ignore[attr-defined]
+    rows, columns = frame.shape  # type: ignore[attr-defined]
+    part = frame.iloc[:_ROWS, :_COLUMNS]  # type: ignore[attr-defined]
+    lines = [["", *part.columns], ["---"] * (part.shape[1] + 1), *part.itertuples(name=None)]
+    text = "\n".join("| " + " | ".join(_cell(value) for value in line) + " |" for line in lines)
+    cut = rows > _ROWS or columns > _COLUMNS
+    return f"{text}\n\n[{rows} rows x {columns} columns, the first of them shown]" if cut else text
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text[:_CELL].replace("|", "\\|").replace("\n", " ")
+
+
+def _show(error: BaseException) -> None:
+    """Print a traceback that begins at the user's own code."""
+    place = error.__traceback__
+    while place and place.tb_frame.f_code.co_filename == __file__:
+        place = place.tb_next
+    text = "".join(traceback.format_exception(type(error), error, place))
+    print(text if len(text) <= _TRACE else f"[...]\n{text[-_TRACE:]}", end="", file=sys.stderr)  # noqa: T201
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+
+
+def _codes(socket: int) -> Iterator[str]:
+    reader = frames.Reader(RUN)
+    while data := os.read(socket, 1 << 16):
+        for _, payload in reader.feed(data):
+            yield payload.decode("utf-8", "replace")
+
+
+def serve(socket: int) -> None:
+    """Run what comes over the socket until it closes. Each answer is the exit code and the images, NUL between them."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+    warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")  # plt.show(): the figure is taken anyway
+    kernel = Kernel()
+    signal.signal(signal.SIGINT, kernel.interrupt)
+    for source in _codes(socket):
+        code, images = kernel.run(source)
+        answer = "\0".join([str(code), *images]).encode("utf-8", "replace")
+        _write(socket, frames.pack(DONE, answer[: frames.LARGEST]))
+
+
+def _write(socket: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(socket, data) :]
