@@ -45,7 +45,7 @@ def main() -> None:
             list(app.events(turn))
             whole = time.perf_counter() - began
             answers = [stop_after(app, f"{STORY} {n}", ("TextDelta",)) for n in range(got.rounds)]
-            prefills = [stop_after(app, f"{n} word " * 1500, ("PromptProgress",)) for n in range(got.rounds)]
+            prefills = [stop_after(app, f"{n} word " * 1100, ("PromptProgress",)) for n in range(got.rounds)]
         finally:
             app.stop()
     for name, times in (("in an answer", answers), ("in a prefill", prefills)):
