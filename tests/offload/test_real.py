@@ -21,6 +21,8 @@ SETTINGS = [
     {"n_ctx": 32_768},
     {"n_ctx": 1_048_576, "n_ubatch": 128},
     {"n_ctx": 131_072, "kv": "q8_0"},
+    {"n_ctx": 8192},
+    {"n_ctx": 16_384, "kv": "q8_0"},
     {"n_ctx": 65_536, "n_seq_max": 2, "unified": False},
 ]
 
@@ -59,10 +61,10 @@ def test_the_cache_is_exact(model, name):
 
 
 @pytest.mark.parametrize("name", ["starter", *geometry.ALL])
-def test_the_compute_buffer_is_within_6_percent(model, name):
+def test_the_compute_buffer_is_within_5_percent(model, name):
     facts, sizes = model(name)
     for settings, real in zip(SETTINGS, sizes, strict=True):
-        assert compute_bytes(facts, layout(**settings)) == pytest.approx(real["compute"], rel=0.06), settings
+        assert compute_bytes(facts, layout(**settings)) == pytest.approx(real["compute"], rel=0.05), settings
 
 
 @pytest.mark.parametrize("name", ["starter", *geometry.ALL])
