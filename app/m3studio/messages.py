@@ -25,6 +25,14 @@ class FinishReason(StrEnum):
     ERROR = "error"
 
 
+class Approval(StrEnum):
+    """What the user says to a call: this one may run, this tool may always run in this chat, or no."""
+
+    ONCE = "once"
+    ALWAYS = "always"
+    DENY = "deny"
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """What a model may call. `parameters` is a JSON schema of type `object`."""
@@ -202,6 +210,21 @@ class RoundFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalNeeded:
+    """The turn waits until the user says whether this call may run."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGiven:
+    """The user said so, or stopped the turn."""
+
+    call_id: str
+    answer: Approval
+
+
+@dataclass(frozen=True, slots=True)
 class ToolStarted:
     """A complete call begins to run."""
 
@@ -252,7 +275,16 @@ class TurnFailed:
 
 EngineEvent = Queued | PromptProgress | ReasoningDelta | TextDelta | ToolCallDelta | Notice | RoundFinished
 Event = (
-    EngineEvent | RoundStarted | MessageStarted | ToolStarted | ToolOutput | ToolFinished | TurnFinished | TurnFailed
+    EngineEvent
+    | RoundStarted
+    | MessageStarted
+    | ApprovalNeeded
+    | ApprovalGiven
+    | ToolStarted
+    | ToolOutput
+    | ToolFinished
+    | TurnFinished
+    | TurnFailed
 )
 
 

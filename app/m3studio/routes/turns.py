@@ -5,14 +5,22 @@ from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 from m3studio.errors import BadInput
-from m3studio.messages import event_data
+from m3studio.messages import Approval, event_data
 from m3studio.routes._follow import batches
 from m3studio.studio import Studio
 from m3studio.turns.log import Numbered, TurnLog
 
 BATCH_SECONDS = 0.03  # at most 33 messages a second, whatever the token rate: a page draws no faster
+
+
+class ApprovalOf(BaseModel):
+    """The user's answer for one call."""
+
+    call_id: str
+    answer: Approval
 
 
 def router(studio: Studio) -> APIRouter:
@@ -37,6 +45,11 @@ def router(studio: Studio) -> APIRouter:
     @api.post("/{turn_id}/answer_now")
     def answer_now(turn_id: str) -> dict[str, object]:
         studio.turns.answer_now(turn_id)
+        return {"ok": True}
+
+    @api.post("/{turn_id}/approve")
+    def approve(turn_id: str, body: ApprovalOf) -> dict[str, object]:
+        studio.turns.approve(turn_id, body.call_id, body.answer)
         return {"ok": True}
 
     return api

@@ -3,22 +3,25 @@
 Knows the store, the library and the turn loop; no page and no route.
 """
 
+import functools
 import logging
 import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from m3studio import chat, tools
 from m3studio.engines import ChatRequest
 from m3studio.errors import BadInput, Busy, NotFound, StudioError
 from m3studio.library import Library
-from m3studio.messages import Cancel, FinishReason, Message, Role, TurnFailed, TurnFinished
+from m3studio.messages import Approval, Cancel, FinishReason, Message, Role, TurnFailed, TurnFinished
 from m3studio.store import State, Store, StoredMessage
 from m3studio.tools import RunnableTool
 from m3studio.turns import titles
+from m3studio.turns.approvals import Approvals
+from m3studio.turns.choice import allowed_too, chosen, limits_of, names_of
 from m3studio.turns.history import Wishes, messages_of, sampling_of, thinks
 from m3studio.turns.log import TurnLog
 from m3studio.turns.recorder import Recorder
@@ -44,6 +47,7 @@ class Turn:
     log: TurnLog
     cancel: Cancel
     answer_now: Cancel
+    approvals: Approvals
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,9 @@ class Turns:
             if chat_id in self._running:
                 raise Busy("This chat is still being answered. Stop that answer, or wait for its end.")
             user_id, answer = self._rows(chat_id, ask)
-            turn = Turn(secrets.token_urlsafe(9), chat_id, user_id, answer.id, TurnLog(), Cancel(), Cancel())
+            turn = Turn(
+                secrets.token_urlsafe(9), chat_id, user_id, answer.id, TurnLog(), Cancel(), Cancel(), Approvals()
+            )
             self._turns[turn.id] = self._running[chat_id] = turn
             for old in [key for key, kept in self._turns.items() if kept.log.done][:-KEPT]:
                 del self._turns[old]
@@ -94,6 +100,11 @@ class Turns:
             self._threads[turn.id] = thread
         thread.start()
         return turn
+
+    @property
+    def tools(self) -> Mapping[str, RunnableTool]:
+        """Every tool there is, by its name."""
+        return self._tools
 
     def get(self, turn_id: str) -> Turn:
         """A turn that runs or that ended a short while ago. Raises `NotFound`."""
@@ -114,6 +125,14 @@ class Turns:
     def answer_now(self, turn_id: str) -> None:
         """Let the model end its thought and answer, now and for the rest of the turn."""
         self.get(turn_id).answer_now.set()
+
+    def approve(self, turn_id: str, call_id: str, answer: Approval) -> None:
+        """The user's answer for a call that waits. Raises `NotFound` if it does not."""
+        turn = self.get(turn_id)
+        call = turn.approvals.answer(call_id, answer)
+        if answer is Approval.ALWAYS:
+            settings = allowed_too(self._store.chats.get(turn.chat_id).settings, call.name)
+            self._store.chats.update(turn.chat_id, settings=settings, touch=False)
 
     def stop_chat(self, chat_id: str) -> None:
         """End the chat's running turn, if there is one."""
@@ -140,7 +159,7 @@ class Turns:
         messages = messages_of(path, prompt) if path else messages_of((), prompt) + SAMPLE
         request = ChatRequest(
             messages,
-            tools=tuple(tool.spec for tool in self._tools.values()),
+            tools=tuple(tool.spec for tool in chosen(self._tools, own.tools, native=True).values()),
             variables=own.variables,
             thinking=own.thinking or "auto",
         )
@@ -205,9 +224,12 @@ class Turns:
 
     def _answer(self, turn: Turn, answer: StoredMessage, recorder: Recorder) -> None:
         engine = self._library.engine(turn.cancel)
-        request = self._request(turn, answer)
+        own = self._wishes(turn.chat_id)
+        offered = chosen(self._tools, own.tools, native=bool(engine.facts.template.get("tools", True)))
+        request = self._request(turn, answer, own, offered)
+        toolbox = self._toolbox(turn, own, offered)
         ended: TurnFinished | None = None
-        for event in chat.run_turn(engine, request, self._toolbox(turn), turn.cancel):
+        for event in chat.run_turn(engine, request, toolbox, turn.cancel, limits_of(own.limits)):
             if isinstance(event, TurnFinished):
                 ended = event
             elif (taken := recorder.take(event)) is not None:
@@ -237,15 +259,18 @@ class Turns:
         turn.log.add(event)
         return None
 
-    def _request(self, turn: Turn, answer: StoredMessage) -> ChatRequest:
-        own = self._wishes(turn.chat_id)
+    def _request(
+        self, turn: Turn, answer: StoredMessage, own: Wishes, offered: Mapping[str, RunnableTool]
+    ) -> ChatRequest:
         fallback = self._library.system_prompt()
         prompt = fallback if own.system_prompt is None else own.system_prompt
         go_on = bool(answer.content or answer.reasoning_content)
         path = self._store.messages.path(turn.chat_id, answer.id if go_on else answer.parent_id)
+        if go_on:  # its text goes on, and no call that ended it
+            path[-1] = replace(path[-1], tool_calls=())
         return ChatRequest(
             messages=messages_of(path, prompt),
-            tools=tuple(tool.spec for tool in self._tools.values()),
+            tools=tuple(tool.spec for tool in offered.values()),
             variables=own.variables,
             sampling=sampling_of(self._library.recommended(thinks(own.thinking)), own),
             max_tokens=own.max_tokens,
@@ -257,8 +282,10 @@ class Turns:
             answer_now=turn.answer_now,
         )
 
-    def _toolbox(self, turn: Turn) -> chat.Toolbox:
-        return chat.Toolbox(self._tools, self._workspaces / turn.chat_id, turn.chat_id)
+    def _toolbox(self, turn: Turn, own: Wishes, offered: Mapping[str, RunnableTool]) -> chat.Toolbox:
+        always = frozenset(names_of(own.tools, "always") or ())
+        approve = functools.partial(turn.approvals.ask, cancel=turn.cancel)
+        return chat.Toolbox(offered, self._workspaces / turn.chat_id, turn.chat_id, always, approve)
 
     def _wishes(self, chat_id: str | None) -> Wishes:
         return Kept(self._store, self._library.chosen(), chat_id).together()

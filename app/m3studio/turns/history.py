@@ -8,13 +8,15 @@ from m3studio.errors import BadInput
 from m3studio.messages import Message, Role
 from m3studio.sampling import Sampling
 from m3studio.store import State, StoredMessage
+from m3studio.turns.choice import checked_limits, checked_tools
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What the user wants of an answer: in a chat, of a model, or always. None: whatever the model recommends.
 
-    `thinking` is one of the model's modes, `thinking_budget` the tokens that its thoughts may have together.
+    `thinking` is one of the model's modes, `thinking_budget` the tokens that its thoughts may have together. What
+    `tools` and `limits` hold is described in `choice`.
     """
 
     system_prompt: str | None = None
@@ -24,6 +26,8 @@ class Wishes:
     stop: tuple[str, ...] = ()
     thinking: str | None = None
     thinking_budget: int | None = None
+    tools: Mapping[str, object] = field(default_factory=dict)
+    limits: Mapping[str, object] = field(default_factory=dict)
 
 
 FIELDS = frozenset(field.name for field in fields(Wishes))
@@ -52,6 +56,8 @@ def wishes(values: object) -> Wishes:
         stop=tuple(stop),
         thinking=_text(values, "thinking"),
         thinking_budget=_count(values, "thinking_budget", 0),
+        tools=checked_tools(_mapping(values, "tools")),
+        limits=checked_limits(_mapping(values, "limits")),
     )
 
 
@@ -71,6 +77,8 @@ def over(base: Wishes, own: Wishes) -> Wishes:
         stop=own.stop or base.stop,
         thinking=own.thinking or base.thinking,
         thinking_budget=base.thinking_budget if own.thinking_budget is None else own.thinking_budget,
+        tools={**base.tools, **own.tools},
+        limits={**base.limits, **own.limits},
     )
 
 
