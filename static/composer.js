@@ -4,13 +4,12 @@ import { menu } from "./menu.js";
 import { Pastes } from "./pastes.js";
 import { emit, on, state } from "./state.js";
 import { modelName } from "./engine.js";
+import { modeName } from "./fields.js";
 import { toast } from "./toast.js";
+import { used } from "./used.js";
 
 const DRAFT_MS = 250;
-const THINKING = {
-  on: { enable_thinking: true, thinking_mode: "enabled" },
-  off: { enable_thinking: false, thinking_mode: "disabled" },
-};
+const MODES = { auto: "as the model comes", on: "think before each answer", off: "answer at once" };
 
 export class Composer {
   /** @param {import("./turns.js").Conversation} conversation */
@@ -31,7 +30,7 @@ export class Composer {
     this.field.addEventListener("keydown", (event) => this.#key(event));
     this.key = this.#draftKey();
     this.timer = 0;
-    for (const name of ["live", "models", "chat", "settings"]) on(name, () => this.draw());
+    for (const name of ["live", "models", "chat", "settings", "used"]) on(name, () => this.draw());
     on("open", () => this.#switchDraft());
     addEventListener("pagehide", () => this.#keep());
     this.#restore();
@@ -82,30 +81,33 @@ export class Composer {
     this.stopButton.hidden = !state.live;
     this.sendButton.disabled = !this.text || Boolean(why);
     this.sendButton.title = why || "Send";
-    this.think.hidden = state.engine.thinking === false;
-    const choice = this.#thinking();
-    this.think.lastElementChild.textContent = { default: "Thinking", on: "Thinking on", off: "Thinking off" }[choice];
-    this.think.setAttribute("aria-pressed", String(choice === "on"));
-    this.think.dataset.mode = choice;
+    this.#drawThinking();
   }
 
+  /** One control for what the model's template understands: its modes, or that it always thinks. */
+  #drawThinking() {
+    const thinking = state.engine.thinking;
+    const fixed = thinking?.kind === "always";
+    const mode = this.#thinking();
+    this.think.hidden = !thinking || thinking.kind === "none";
+    this.think.disabled = fixed;
+    this.think.title = fixed ? "This model always thinks. A thinking budget in Settings limits it." : "";
+    this.think.lastElementChild.textContent = fixed ? "Always thinks" : mode === "auto" ? "Thinking" : mode === "on" || mode === "off" ? `Thinking ${mode}` : `Thinking: ${mode}`;
+    this.think.setAttribute("aria-pressed", String(fixed || !["auto", "off"].includes(mode)));
+    this.think.dataset.mode = fixed || !["auto", "off"].includes(mode) ? "on" : mode;
+  }
+
+  /** The mode in use: the chat's own, else the one that is set for the model. */
   #thinking() {
-    const wish = this.conversation.own.variables?.enable_thinking;
-    if (wish === undefined || wish === null) return "default";
-    return wish ? "on" : "off";
+    const wish = this.conversation.own.thinking ?? used.chat.thinking?.value ?? "auto";
+    return state.engine.thinking?.modes.includes(wish) ? wish : "auto";
   }
 
   #chooseThinking() {
     const now = this.#thinking();
-    const choose = (choice) => {
-      const { enable_thinking, thinking_mode, ...others } = this.conversation.own.variables ?? {};
-      this.conversation.set({ ...this.conversation.own, variables: { ...others, ...THINKING[choice] } });
-    };
-    menu(this.think, [
-      { text: "Default", hint: "as in Settings", checked: now === "default", run: () => choose("default") },
-      { text: "On", hint: "think before each answer of this chat", checked: now === "on", run: () => choose("on") },
-      { text: "Off", hint: "answer at once", checked: now === "off", run: () => choose("off") },
-    ]);
+    const { modes, usual } = state.engine.thinking;
+    const hint = (mode) => (mode === "auto" && usual !== "auto" ? `${MODES.auto}: ${usual}` : MODES[mode]);
+    menu(this.think, modes.map((mode) => ({ text: modeName(mode), hint: hint(mode), checked: now === mode, run: () => emit("wish", { thinking: mode }) })));
   }
 
   #key(event) {

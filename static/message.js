@@ -68,6 +68,8 @@ export class Answer {
   /** @param {Message} message @param {Map<string, Message>} results of tool calls, by call */
   constructor(message, results) {
     this.thinking = new Thinking(message.id);
+    this.hurry = button({ name: "Answer now", text: "Answer now", class: "quiet hurry", "data-testid": "answer-now", onclick: () => ((this.hurry.disabled = true), emit("answer-now")) });
+    this.notices = h("div", { class: "notices" });
     this.tools = h("div", { class: "tools" });
     this.text = h("div", { class: "prose", dir: "auto" });
     this.markdown = new Markdown(this.text);
@@ -75,7 +77,7 @@ export class Answer {
     this.problem = h("div", { class: "problem-place" });
     this.foot = h("div", { class: "foot" });
     this.element = h("article", { class: "message assistant", "data-testid": "message", "data-role": "assistant", "aria-label": "Answer" },
-      this.thinking.element, this.text, this.tools, this.progress, this.problem, this.foot);
+      this.thinking.element, this.hurry, this.text, this.tools, this.progress, this.notices, this.problem, this.foot);
     /** @type {ToolCard[]} */
     this.cards = [];
     this.message = message;
@@ -140,6 +142,8 @@ export class Answer {
   restart(content, reasoning) {
     this.cards = [];
     this.tools.replaceChildren();
+    this.notices.replaceChildren();
+    this.hurry.disabled = false;
     this.thinking.end(false);
     this.#say(content, reasoning);
     this.show({ ...this.message, content, reasoning_content: reasoning, state: "streaming" });
@@ -182,7 +186,7 @@ export class Answer {
 
   /** @param {string} text */
   notice(text) {
-    this.problem.append(h("p", { class: "notice" }, text));
+    this.notices.append(h("p", { class: "notice" }, text));
   }
 
   flush() {

@@ -5,7 +5,8 @@
  * @typedef {{ref: string, name: string, path: string, size: number, architecture: string, quant: string, parameters: number,
  *   n_ctx_train: number, loaded: boolean, problem?: string, fit?: "" | "fits" | "tight" | "too_big", fit_reason?: string}} Model
  * @typedef {{state: "none" | "loading" | "ready" | "failed", ref: string, name: string, progress: number,
- *   seconds_left: number | null, error: string, alternatives?: {label: string, settings: object}[], n_ctx?: number, thinking?: boolean}} Engine
+ *   seconds_left: number | null, error: string, alternatives?: {label: string, settings: object}[], n_ctx?: number, thinking?: import("./used.js").Thinking,
+ *   template?: {tools: boolean, fallback: boolean, changed: boolean}}} Engine
  * @typedef {{id: string, name: string, state: "running" | "done" | "failed", done: number, total: number,
  *   bytes_per_second: number, error: string}} Download
  */

@@ -6,6 +6,7 @@ import { follow } from "./follow.js";
 import { count } from "./format.js";
 import { emit, on, state } from "./state.js";
 import { complain } from "./toast.js";
+import { changed } from "./used.js";
 
 const SETTLE_MS = 200; // a finished turn may hold its chat this much longer
 
@@ -29,6 +30,9 @@ export class Conversation {
     on("open", () => this.load());
     on("chats", () => this.#compare());
     on("models", () => state.live && this.view?.waitForModel());
+    on("wish", (values) => this.set(changed(this.own, values)));
+    on("apply", (settings) => this.set(settings));
+    on("answer-now", () => this.turnId && post(`api/turns/${this.turnId}/answer_now`).catch(complain));
   }
 
   /** Settings of the open chat. */
@@ -43,7 +47,7 @@ export class Conversation {
       this.chat.settings = settings;
       await patch(`api/chats/${this.chat.id}`, { settings }).catch(complain);
     }
-    emit("settings");
+    emit("settings", this.own);
   }
 
   /** Show the chat that is open now. @param {boolean} [anew] false: it is shown already, and may have changed */
@@ -55,7 +59,7 @@ export class Conversation {
       this.chat = null;
       this.settings = {};
       this.transcript.show([], true);
-      emit("chat");
+      emit("chat", this.own);
       return;
     }
     try {
@@ -77,7 +81,7 @@ export class Conversation {
     this.chat = chat;
     this.transcript.show(chat.messages, anew);
     if (anew) this.transcript.end();
-    emit("chat");
+    emit("chat", this.own);
     if (chat.turn_id && chat.turn_id !== this.ended && chat.turn_id !== this.turnId) this.#follow(chat.turn_id);
   }
 
@@ -89,7 +93,7 @@ export class Conversation {
     if (running || line.updated_at !== this.chat.updated_at) this.load(false);
     if (line.title !== this.chat.title) {
       this.chat.title = line.title;
-      emit("chat");
+      emit("chat", this.own);
     }
   }
 
@@ -141,7 +145,7 @@ export class Conversation {
       this.chat ??= { id, title: "", settings: this.settings, messages: [] };
       this.#follow(turn.turn_id);
       emit("turn");
-      emit("chat");
+      emit("chat", this.own);
       return true;
     } catch (error) {
       complain(error);
@@ -149,7 +153,7 @@ export class Conversation {
       this.#live(false);
       if (this.chat) await this.load(false);
       else this.transcript.show([], true);
-      emit("chat");
+      emit("chat", this.own);
       return false;
     }
   }

@@ -52,5 +52,6 @@ def lay_out(studio: Studio, blocks: gr.Blocks) -> None:
         with gr.Column(elem_id="m3-right"):
             surface("panels", "m3-settings-head")
             with gr.Column(elem_id="m3-form"):
+                surface("knobs", "m3-knobs")
                 settings.form(studio, blocks)
                 surface("account", "m3-account")
