@@ -155,6 +155,8 @@ class _Case:
 
 
 def _choose(model: ModelFacts, hardware: Hardware, wishes: Wishes, wanted: Cache) -> Placement | None:
+    if model.size - model.skipped > hardware.memory:  # no layout helps: spare the search
+        return None
     case = _Case(model, hardware, wishes)
     caches = list(_caches(model, wishes.load, wanted))
     if hardware.unified and case.gpus:
