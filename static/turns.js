@@ -31,7 +31,10 @@ export class Conversation {
     on("chats", () => this.#compare());
     on("models", () => state.live && this.view?.waitForModel());
     on("wish", (values) => this.set(changed(this.own, values)));
-    on("apply", (settings) => this.set(settings));
+    on("apply", (settings) => {
+      const { tools, limits } = this.own; // a preset says nothing of these
+      this.set({ ...(tools && { tools }), ...(limits && { limits }), ...settings });
+    });
     on("answer-now", () => this.turnId && post(`api/turns/${this.turnId}/answer_now`).catch(complain));
   }
 
@@ -206,6 +209,11 @@ export class Conversation {
     });
   }
 
+  /** @param {string} callId @param {"once" | "always" | "deny"} answer */
+  #approve(callId, answer) {
+    post(`api/turns/${this.turnId}/approve`, { call_id: callId, answer }).catch(complain);
+  }
+
   #draw() {
     if (this.drawing) return;
     this.drawing = true;
@@ -232,6 +240,10 @@ export class Conversation {
         return view?.say(data.text);
       case "ToolCallDelta":
         return view?.call(data);
+      case "ApprovalNeeded":
+        return view?.card(data.call.id, data.call).ask(data.call, (answer) => this.#approve(data.call.id, answer));
+      case "ApprovalGiven":
+        return view?.card(data.call_id)?.answered();
       case "ToolStarted":
         return view?.card(data.call.id, data.call).start(data.call);
       case "ToolOutput":

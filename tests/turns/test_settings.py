@@ -118,6 +118,12 @@ def test_a_preset_is_saved_renamed_shared_and_deleted(kept):
     assert Shelf(kept, "prompt").all() == []
 
 
+def test_a_preset_never_says_which_tools_run_unasked(kept):
+    content = {"max_tokens": 5, "tools": {"always": ["python"]}, "limits": {}}
+    data = {"m3studio": "preset", "name": "Nice", "content": content}
+    assert Shelf(kept, "preset").imported(data).content == {"max_tokens": 5}
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -22,16 +23,22 @@ from m3studio.store import State
 from m3studio.turns import Ask, Turns
 
 
+MADE: list[Turns] = []  # by the running test; a turn may still ask for a title when its events are over
+
+
 @pytest.fixture
 def kept(home):
     opened = store.open(home / "chat.db")
     yield opened
+    while MADE:
+        MADE.pop().close()
     opened.close()
 
 
 def turns_of(kept, *rounds, gate=None, tools=None, failing=None, workspaces=Path()):
     engine = ScriptedEngine(*rounds, gate=gate)
-    return engine, Turns(kept, OneEngineLibrary(engine, failing=failing), tools or {}, workspaces)
+    MADE.append(Turns(kept, OneEngineLibrary(engine, failing=failing), tools or {}, workspaces))
+    return engine, MADE[-1]
 
 
 def events_of(turn, seconds=5.0):
@@ -89,7 +96,8 @@ def test_wishes_of_the_chat_go_over_the_general_ones(kept):
     request = engine.requests[0]
     assert (request.sampling.top_k, request.sampling.top_p, request.sampling.temperature) == (9, 0.5, 0.5)
     assert request.messages[0].content == "general"
-    assert request.variables == {"thinking_mode": "enabled"}
+    assert request.variables["thinking_mode"] == "enabled"
+    assert datetime.fromisoformat(request.variables["now"]).timestamp() == pytest.approx(chat.created_at, abs=0.001)
 
 
 def test_a_chat_answers_one_question_at_a_time(kept):

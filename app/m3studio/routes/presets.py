@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from m3studio.studio import Studio
 from m3studio.turns.history import plain
 from m3studio.turns.ladder import Origin
-from m3studio.turns.saved import Shelf
+from m3studio.turns.saved import SHARED, Shelf
 from m3studio.turns.wishes import Kept
 
 
@@ -48,7 +48,8 @@ def router(studio: Studio) -> APIRouter:
     def apply(entry_id: str, target: Target) -> dict[str, object]:
         content = Shelf(studio.store, "preset").get(entry_id).content
         kept = Kept(studio.store, studio.library.chosen(), target.chat)
-        kept.write(target.scope, content if isinstance(content, dict) else {})
+        others = {name: value for name, value in kept.read(target.scope).items() if name not in SHARED}
+        kept.write(target.scope, {**others, **(content if isinstance(content, dict) else {})})
         return kept.read(target.scope)
 
     return api

@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from m3studio import chat, tools
@@ -143,7 +144,8 @@ class Turns:
         """End all turns: their text is kept and marked interrupted."""
         with self._lock:
             self._closing = True
-            running, threads = list(self._running.values()), list(self._threads.values())
+            running = [turn for turn in self._turns.values() if turn.id in self._threads]  # answering, or at a title
+            threads = list(self._threads.values())
         for turn in running:
             turn.cancel.set()
         for thread in threads:
@@ -217,10 +219,11 @@ class Turns:
         finally:
             with self._lock:
                 self._running.pop(turn.chat_id, None)
-                self._threads.pop(turn.id, None)
             turn.log.close()
         if answered:
             self._title(turn)
+        with self._lock:
+            self._threads.pop(turn.id, None)
 
     def _answer(self, turn: Turn, answer: StoredMessage, recorder: Recorder) -> None:
         engine = self._library.engine(turn.cancel)
@@ -268,10 +271,12 @@ class Turns:
         path = self._store.messages.path(turn.chat_id, answer.id if go_on else answer.parent_id)
         if go_on:  # its text goes on, and no call that ended it
             path[-1] = replace(path[-1], tool_calls=())
+        begun = datetime.fromtimestamp(self._store.chats.get(turn.chat_id).created_at)
         return ChatRequest(
             messages=messages_of(path, prompt),
             tools=tuple(tool.spec for tool in offered.values()),
-            variables=own.variables,
+            # A template that prints the date prints the chat's first day for ever, so that the prefix stays the same.
+            variables={"now": begun.isoformat(), **own.variables},
             sampling=sampling_of(self._library.recommended(thinks(own.thinking)), own),
             max_tokens=own.max_tokens,
             stop=own.stop,
@@ -283,9 +288,9 @@ class Turns:
         )
 
     def _toolbox(self, turn: Turn, own: Wishes, offered: Mapping[str, RunnableTool]) -> chat.Toolbox:
-        always = frozenset(names_of(own.tools, "always") or ())
+        always, ask = (frozenset(names_of(own.tools, key) or ()) for key in ("always", "ask"))
         approve = functools.partial(turn.approvals.ask, cancel=turn.cancel)
-        return chat.Toolbox(offered, self._workspaces / turn.chat_id, turn.chat_id, always, approve)
+        return chat.Toolbox(offered, self._workspaces / turn.chat_id, turn.chat_id, always, ask, approve)
 
     def _wishes(self, chat_id: str | None) -> Wishes:
         return Kept(self._store, self._library.chosen(), chat_id).together()

@@ -8,6 +8,8 @@ from m3studio.errors import BadInput, NotFound
 from m3studio.store import Store
 from m3studio.turns.history import plain, wishes
 
+# What a preset holds. Never which tools may run unasked: a preset can come from a stranger.
+SHARED = frozenset({"system_prompt", "sampling", "variables", "max_tokens", "stop", "thinking", "thinking_budget"})
 LONGEST_NAME = 80
 LONGEST_PROMPT = 200_000
 MOST = 500
@@ -77,7 +79,8 @@ class Shelf:
 
     def _checked(self, content: object) -> object:
         if self._kind == "preset":
-            if not (settings := plain(wishes(content))):
+            settings = {name: value for name, value in plain(wishes(content)).items() if name in SHARED}
+            if not settings:
                 raise BadInput("There is nothing to save: every value is the recommended one. Change one first.")
             return settings
         if not isinstance(content, str) or not content.strip() or len(content) > LONGEST_PROMPT:

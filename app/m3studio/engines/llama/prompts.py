@@ -6,13 +6,17 @@ Its own template, or the one that the user put in its place. Knows no tokens and
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from threading import Lock
 
 from m3studio import parsers
 from m3studio.engines import CallRule, ChatRequest
 from m3studio.engines.llama.thought import thought_of
 from m3studio.errors import BadInput
+from m3studio.messages import Message, Role
 from m3studio.templates import CHATML, Capabilities, Prompt, Renderer, Thinking, taught
+
+_DATES = ("strftime_now", "date_string", "datetime")  # by which templates print the day
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class Prompts:
             part = part and "content"
         with self._lock:
             template = self.template
+            if not request.continue_final:
+                messages = dated(template, messages, settings)
             prompt = self._renderer.prompt(messages, tools, {**self.variables, **settings}, part)
         thoughts = parsers.thoughts_of(template, prompt.generation_prompt)
         if closed and (words := _closing(thoughts, prompt)):
@@ -122,6 +128,21 @@ def _grammar(request: ChatRequest, parser: parsers.StreamParser, template: str, 
         return parsers.Grammar("")
     found = parsers.grammar(parser.family, request.tools, template) or parsers.Grammar("")
     return found.required() if request.calls == CallRule.REQUIRED else found
+
+
+def dated(template: str, messages: tuple[Message, ...], variables: Mapping[str, object]) -> tuple[Message, ...]:
+    """The messages, with today's date at the end of the last question where the template prints an older one.
+
+    That older one is pinned by `now`, so that the beginning of the prompt does not change with the day.
+    """
+    pinned, today = str(variables.get("now") or "")[:10], date.today()
+    if not pinned or pinned == today.isoformat() or not any(word in template for word in _DATES):
+        return messages
+    last = max((at for at, message in enumerate(messages) if message.role == Role.USER), default=-1)
+    if last < 0:
+        return messages
+    words = f"{messages[last].content}\n\n(Today is {today:%A}, {today.day} {today:%B %Y}.)"
+    return (*messages[:last], replace(messages[last], content=words), *messages[last + 1 :])
 
 
 def _closing(thoughts: parsers.Thoughts, prompt: Prompt) -> str:
