@@ -16,7 +16,7 @@ import { Conversation } from "./turns.js";
 export async function mount(element) {
   arrange();
   look();
-  const root = await shadow(element.querySelector(".m3-host"), ["chat", "message", "code", "composer", "models", "vendor/katex/katex.min"]);
+  const root = await shadow(element.querySelector(".m3-host"), ["chat", "message", "code", "composer", "toolbox", "models", "vendor/katex/katex.min"]);
   const column = h("div", { class: "column", role: "log", "aria-live": "polite", "aria-label": "Messages" });
   const scroll = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Conversation", "data-testid": "transcript" }, column);
   const jump = button({ name: "Jump to the end", icon: "down", class: "jump", "data-testid": "jump", onclick: () => transcript.end(true) });

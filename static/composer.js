@@ -6,6 +6,7 @@ import { emit, on, state } from "./state.js";
 import { modelName } from "./engine.js";
 import { modeName } from "./fields.js";
 import { toast } from "./toast.js";
+import { Toolbox } from "./toolbox.js";
 import { used } from "./used.js";
 
 const DRAFT_MS = 250;
@@ -22,7 +23,8 @@ export class Composer {
     this.stopButton = button({ name: "Stop", icon: "stop", class: "send stop", "data-testid": "stop", hidden: true, onclick: () => conversation.stop() });
     this.reason = h("p", { class: "reason", id: "reason", role: "status" });
     this.field.setAttribute("aria-describedby", "reason");
-    const row = h("div", { class: "row" }, this.think, h("span", { class: "space" }), this.sendButton, this.stopButton);
+    this.toolbox = new Toolbox(conversation);
+    const row = h("div", { class: "row" }, this.think, this.toolbox.element, h("span", { class: "space" }), this.sendButton, this.stopButton);
     this.box = h("div", { class: "box" }, this.pastes.element, this.field, row);
     this.element = h("div", { class: "composer" }, this.box, this.reason);
     this.box.addEventListener("click", (event) => event.target === this.box && this.focus());

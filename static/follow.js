@@ -3,7 +3,7 @@ import { at } from "./api.js";
 
 const EVENTS = [
   "RoundStarted", "MessageStarted", "Queued", "PromptProgress", "ReasoningDelta", "TextDelta", "ToolCallDelta", "RoundFinished",
-  "ToolStarted", "ToolOutput", "ToolFinished", "Notice", "TurnFinished", "TurnFailed",
+  "ApprovalNeeded", "ApprovalGiven", "ToolStarted", "ToolOutput", "ToolFinished", "Notice", "TurnFinished", "TurnFailed",
 ];
 
 /**

@@ -99,7 +99,7 @@ export class Answer {
   /** @param {any} call @param {Message} [result] */
   #card(call, result) {
     const card = new ToolCard(call);
-    if (result) card.finish(result.content, result.state === "error", 0);
+    if (result) card.finish(result.content, result.state === "error", result.extra?.seconds ?? 0);
     this.cards.push(card);
     this.tools.append(card.element);
     return card;

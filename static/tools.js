@@ -1,5 +1,5 @@
 // What an answer shows beside its text: the model's thinking, and the tools it called.
-import { h, icon } from "./dom.js";
+import { button, h, icon } from "./dom.js";
 import { seconds } from "./format.js";
 import { Markdown } from "./markdown.js";
 
@@ -70,18 +70,19 @@ export class ToolCard {
     this.output = h("pre", { tabindex: 0 });
     this.outputBox = h("div", { hidden: true }, h("div", { class: "caption" }, "Result"), this.output);
     this.note = h("p", { class: "note", hidden: true });
-    const body = h("div", { class: "body" }, h("div", { class: "caption" }, "Call"), this.input, this.outputBox, this.note);
+    this.question = h("div", { class: "question", role: "group", hidden: true });
+    const body = h("div", { class: "body" }, h("div", { class: "caption" }, "Call"), this.input, this.question, this.outputBox, this.note);
     this.element = h("details", { class: "tool", "data-testid": "tool-call", "data-id": call.id },
       h("summary", {}, icon("tool"), this.label, this.hint, icon("chevron")), body);
     this.name("calling");
     this.draw();
   }
 
-  /** @param {"calling" | "running" | "done" | "failed"} state @param {number} [took] in seconds */
+  /** @param {"calling" | "asking" | "running" | "done" | "failed"} state @param {number} [took] in seconds */
   name(state, took = 0) {
     this.element.dataset.state = state;
     const name = this.call.name || "a tool";
-    const words = { calling: `Calling ${name}`, running: `Running ${name}`, done: `Ran ${name}`, failed: `${name} failed` };
+    const words = { calling: `Calling ${name}`, asking: `May ${name} run?`, running: `Running ${name}`, done: `Ran ${name}`, failed: `${name} failed` };
     this.label.textContent = took ? `${words[state]} · ${seconds(took)}` : words[state];
   }
 
@@ -102,6 +103,27 @@ export class ToolCard {
     this.draw();
   }
 
+  /** Ask the user whether this call may run. @param {any} call the complete one @param {(answer: "once" | "always" | "deny") => void} answer */
+  ask(call, answer) {
+    this.call = { ...call };
+    this.draw();
+    this.name("asking");
+    this.element.open = true;
+    const choice = (how, text, classes) => button({ name: text, text, class: classes, "data-testid": `approve-${how}`, onclick: () => {
+      for (const one of this.question.querySelectorAll("button")) one.disabled = true;
+      answer(how);
+    } });
+    this.question.setAttribute("aria-label", `May ${call.name} run?`);
+    this.question.replaceChildren(choice("once", "Allow once", "primary"), choice("always", "Always in this chat", "quiet"), choice("deny", "Do not allow", "quiet"));
+    this.question.hidden = false;
+  }
+
+  answered() {
+    this.question.hidden = true;
+    this.question.replaceChildren();
+    this.name("calling");
+  }
+
   /** @param {any} call the complete one */
   start(call) {
     this.call = { ...call };
@@ -120,6 +142,7 @@ export class ToolCard {
   finish(result, error, took) {
     this.outputBox.hidden = false;
     this.output.textContent = result || "(nothing)";
+    this.answered();
     this.name(error ? "failed" : "done", took);
   }
 }

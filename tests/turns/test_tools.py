@@ -88,6 +88,16 @@ def test_always_holds_for_later_turns_of_this_chat_and_for_no_other(kept, tmp_pa
     events_of(other)
 
 
+def test_the_user_can_want_a_question_for_any_tool(kept, tmp_path):
+    chat = kept.chats.create("named", {"tools": {"ask": ["echo"]}})
+    tool = EchoTool()
+    _, _, turns, turn = asked(kept, says("", ECHO), says("ok"), tool=tool, workspaces=tmp_path, chat=chat)
+    turns.approve(turn.id, waiting(turn).id, Approval.ALWAYS)
+    events_of(turn)
+    assert len(tool.ran) == 1
+    assert kept.chats.get(chat.id).settings == {"tools": {"ask": ["echo"], "always": ["echo"]}}
+
+
 def test_stop_works_while_the_question_stands(kept, tmp_path):
     tool = Careful()
     chat, _, turns, turn = asked(kept, says("", ECHO), tool=tool, workspaces=tmp_path)

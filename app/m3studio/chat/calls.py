@@ -34,13 +34,14 @@ def _nobody(call: ToolCall) -> Approval:
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
-    """The tools of one turn by their names, and where their calls work. Those named in `always` need no question;
-    `approve` asks one and waits for its answer."""
+    """The tools of one turn by their names, and where their calls work. `approve` asks the user and waits for the
+    answer: for tools that want it and those named in `ask`, but for those in `always`."""
 
     tools: Mapping[str, RunnableTool] = field(default_factory=dict)
     workspace: Path = Path()
     chat_id: str = ""
     always: frozenset[str] = frozenset()
+    ask: frozenset[str] = frozenset()
     approve: Callable[[ToolCall], Approval] = _nobody
 
 
@@ -75,8 +76,9 @@ def _refused(call: ToolCall, toolbox: Toolbox, cancel: Cancel, tally: Tally) -> 
 
 
 def _allowed(call: ToolCall, toolbox: Toolbox, cancel: Cancel, tally: Tally) -> Generator[Event, None, bool]:
-    """Ask the user where the tool wants that."""
-    if toolbox.tools[call.name].permission is Permission.SAFE or call.name in toolbox.always | tally.allowed:
+    """Ask the user where the tool, or the user, wants that."""
+    wanted = toolbox.tools[call.name].permission is Permission.ASK or call.name in toolbox.ask
+    if not wanted or call.name in toolbox.always | tally.allowed:
         return True
     asked = time.monotonic()
     yield ApprovalNeeded(call)

@@ -1,6 +1,7 @@
 """Which tools a chat uses, which of them need no question, and how far a turn may go. Pure; runs nothing.
 
-In settings, `tools` is `{"enabled": [names], "always": [names]}`, and `limits` is `{"rounds", "seconds", "tokens"}`.
+In settings, `tools` is `{"enabled": [names], "always": [names], "ask": [names]}`: the ones on offer, those that need no
+question whatever they are, and those that need one. `limits` is `{"rounds": n, "seconds": n, "tokens": n}`.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ _MOST = {"rounds": 1000, "seconds": 7 * 86400, "tokens": 10_000_000}
 
 def checked_tools(values: Mapping[str, object]) -> Mapping[str, object]:
     """The setting `tools`. A tool that is not there any more is no error. Raises `BadInput`."""
-    if unknown := set(values) - {"enabled", "always"}:
+    if unknown := set(values) - {"enabled", "always", "ask"}:
         raise BadInput(f"There is no setting “{sorted(unknown)[0]}” of tools.")
     for name, names in values.items():
         if names is not None and not (isinstance(names, (list, tuple)) and all(isinstance(one, str) for one in names)):
