@@ -27,7 +27,7 @@ class Opener:
     def __init__(self, *, fails=None, memory=None):
         self.calls, self.fails, self.memory = [], fails, memory or {}
 
-    def __call__(self, path, settings, *, layout, on_progress, cancel, name):
+    def __call__(self, path, settings, *, layout, on_progress, cancel, name, states):
         self.calls.append((path, settings, layout))
         on_progress(1.0)
         if self.fails:

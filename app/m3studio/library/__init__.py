@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from m3studio.store import Store
 __all__ = ["Download", "Fit", "Library", "LoadState", "Loading", "Model", "Planned", "display_name"]
 log = logging.getLogger(__name__)
 TEMPLATE = "template:"  # in the store, before a model's ref: the chat template in place of its own
+KV_BYTES = "kv_disk_bytes"  # in the store: what KV states of chats may take on disk; 0 is nothing, None the default
 OWN = "load.settings."  # in the store, before a model's ref: what the user chose for it
 
 
@@ -44,7 +45,7 @@ class Library:
         self._shelf = Shelf(home, store)
         self._machine = machine or Machine(store)
         self._planner = Planner(store, self._shelf, self._machine)
-        self._loader = Loader(opener, self._planner, self._loaded)
+        self._loader = Loader(opener, self._planner, self._loaded, self._states)
         self._downloads = Downloads(home, self._downloaded)
 
     # ------------------------------------------------------------------------------------------------ on disk
@@ -189,6 +190,17 @@ class Library:
         if engine is not None and self._loader.loading.ref == ref:
             engine.use_template(template)
         self._store.values.set(TEMPLATE + ref, template)
+
+    def keep_states(self, chats: Collection[str]) -> None:
+        """Delete what is kept on disk of the cache for every chat that is not among `chats`."""
+        llama.keep_only(self._home.kv, chats)
+
+    def _states(self) -> llama.Place:
+        """Where chats' KV states go, and how much they may take."""
+        quota = self._store.values.get(KV_BYTES)
+        if not isinstance(quota, int) or quota < 0:
+            quota = llama.default_quota(self._home.root)
+        return llama.Place(str(self._home.kv), quota)
 
     def close(self) -> None:
         """End downloads and the engine."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from m3studio import gguf
 from m3studio.engines import Engine
+from m3studio.engines.llama import Place
 from m3studio.errors import Busy, EngineError, OutOfMemory, StudioError
 from m3studio.library.models import Model
 from m3studio.library.planning import Planned, Planner
@@ -59,10 +60,13 @@ class Job:
 
 
 class Loader:
-    """Holds the engine. `on_loaded` hears of each load that went well."""
+    """Holds the engine. `on_loaded` hears of each load that went well, `states` says where chats are kept."""
 
-    def __init__(self, opener: Opener, planner: Planner, on_loaded: Callable[[Job], None]) -> None:
+    def __init__(
+        self, opener: Opener, planner: Planner, on_loaded: Callable[[Job], None], states: Callable[[], Place]
+    ) -> None:
         self._open = opener
+        self._states = states
         self._planner = planner
         self._on_loaded = on_loaded
         self._lock = threading.Condition()  # protects every field below; notified when _loading changes
@@ -181,6 +185,7 @@ class Loader:
                 on_progress=progress,
                 cancel=cancel,
                 name=model.name,
+                states=self._states(),
             )
         except OutOfMemory as error:
             raise self._planner.failure(planned, error) from error

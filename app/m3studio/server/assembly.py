@@ -35,6 +35,7 @@ def build(settings: Settings, home: Home) -> Studio:
     if not kept.values.get("instance"):
         kept.values.set("instance", secrets.token_hex(8))
     library = Library(home, kept, settings.load)
+    library.keep_states(kept.chats.ids())
     studio = Studio(
         instance=str(kept.values.get("instance")),
         home=home,

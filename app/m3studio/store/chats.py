@@ -116,6 +116,11 @@ class Chats:
         self._mark(id, None)
         return self.get(id)
 
+    def ids(self) -> set[str]:
+        """Every chat that is there or can be restored."""
+        with self._database.read() as connection:
+            return {str(id) for id in connection.execute(text("SELECT id FROM chats")).scalars()}
+
     def purge(self, older_than: float) -> int:
         """Remove for good what was deleted before the time `older_than`; returns how many chats that were."""
         gone = "SELECT id FROM chats WHERE deleted_at < :time"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from m3studio.engines.llama import wire
 from m3studio.engines.llama.memory import Layout
 from m3studio.engines.llama.process import environment
+from m3studio.engines.llama.states import Place, default_quota, keep_only
 from m3studio.errors import BadInput, EngineError
 from m3studio.messages import Cancel
 from m3studio.settings import LoadSettings
@@ -21,7 +22,7 @@ from m3studio.settings import LoadSettings
 if TYPE_CHECKING:
     from m3studio.engines.llama.engine import LlamaEngine
 
-__all__ = ["Layout", "LlamaEngine", "measure", "open"]
+__all__ = ["Layout", "LlamaEngine", "Place", "default_quota", "keep_only", "measure", "open"]
 
 MEASURE_SECONDS = 20.0  # the header of a large model is read from a slow disk
 _CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
@@ -43,8 +44,10 @@ def open(
     on_progress: Callable[[float], None] = lambda share: None,
     cancel: Cancel | None = None,
     name: str = "",
+    states: Place = Place(),
 ) -> "LlamaEngine":
     """Load the model at `path`; returns when it can answer. `on_progress` hears the share that is loaded, 0 to 1.
+    What the chats leave in the cache is kept in `states`.
 
     Raises `BadModelFile`, `BadInput` for impossible settings, `OutOfMemory`, or `EngineError`, also when `cancel` is
     set while it loads.
@@ -52,7 +55,7 @@ def open(
     from m3studio.engines.llama.engine import load
 
     _check(settings)
-    return load(path, settings, layout, on_progress, Cancel() if cancel is None else cancel, name)
+    return load(path, settings, layout, on_progress, Cancel() if cancel is None else cancel, name, states)
 
 
 def measure(

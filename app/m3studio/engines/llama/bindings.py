@@ -271,6 +271,22 @@ class Context:
         """Make the empty sequence `target` equal to `source`. Whole, since a partial copy aborts with a split cache."""
         native.llama_memory_seq_cp(self._memory, source, target, -1, -1)
 
+    def state_size(self, seq: int) -> int:
+        """Bytes of the sequence's state."""
+        return int(native.llama_state_seq_get_size(self.handle, seq))
+
+    def state(self, seq: int) -> memoryview:
+        """A copy of all that the cache holds of the sequence; empty if the library cannot make it."""
+        size = self.state_size(seq)
+        data = np.empty(size, np.uint8)
+        pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        return memoryview(data.data)[: native.llama_state_seq_get_data(self.handle, pointer, size, seq)]
+
+    def restore(self, seq: int, state: bytearray) -> bool:
+        """Put a state that this kind of context made into the empty sequence. The library trusts it."""
+        data = (ctypes.c_uint8 * len(state)).from_buffer(state)
+        return bool(native.llama_state_seq_set_data(self.handle, data, len(state), seq) == len(state))
+
 
 def devices() -> list[str]:
     """Descriptions of the GPUs that the library can use, else of the CPU."""

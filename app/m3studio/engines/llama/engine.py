@@ -3,10 +3,10 @@
 Knows templates, parsers and the messages to the model's process. Knows no native code.
 """
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from m3studio.engines.llama import causes, wire
 from m3studio.engines.llama.memory import Layout
 from m3studio.engines.llama.process import Process
 from m3studio.engines.llama.prompts import Prepared, Prompts
+from m3studio.engines.llama.states import Place, identity
 from m3studio.errors import BadInput, ContextFull, EngineError
 from m3studio.messages import (
     AssistantMessage,
@@ -35,6 +36,8 @@ from m3studio.sampling import Sampling, change
 from m3studio.settings import LoadSettings
 
 EMPTY = "The model thought and then said nothing, so it was asked once more, without thinking."
+PATIENCE = 3.0  # seconds for a process to end
+SLOW_DISK = 100e6  # bytes per second
 LONGEST_PIECE = 256  # characters of a token; the longest ones known are rows of 128 spaces
 _FAILURES: Mapping[str, type[errors.StudioError]] = {
     kind.__name__: kind for kind in (errors.BadInput, errors.ContextFull, errors.EngineError)
@@ -49,11 +52,15 @@ def load(
     on_progress: Callable[[float], None],
     cancel: Cancel,
     name: str,
+    states: Place,
 ) -> "LlamaEngine":
     """See `m3studio.engines.llama.open`."""
     model = gguf.check(path)  # a file that llama.cpp would choke on never gets there
     engine = LlamaEngine(name or model.header.name or path.stem, model.header.chat_template)
-    engine.load(wire.Load(str(model.path or path), asdict(settings), asdict(layout)), on_progress, cancel)
+    first = model.path or path
+    with contextlib.suppress(OSError):  # then nothing is kept
+        states = replace(states, model=identity([first.with_name(name) for name in gguf.shard_names(first.name)]))
+    engine.load(wire.Load(str(first), asdict(settings), asdict(layout), asdict(states)), on_progress, cancel)
     return engine
 
 
@@ -70,6 +77,7 @@ class LlamaEngine:
         self._closed = False
         self._loading: queue.SimpleQueue[wire.Answer | EngineError | None] = queue.SimpleQueue()
         self._facts: EngineFacts | None = None
+        self._quota = 0  # bytes of states that the process may write before it ends
         try:
             self._process = Process(self._hear, self._end)
         except OSError as error:
@@ -80,6 +88,7 @@ class LlamaEngine:
     def load(self, request: wire.Load, on_progress: Callable[[float], None], cancel: Cancel) -> None:
         """Load the file, once. Raises as `open` does; the process is gone then."""
         cancel.on_set(lambda: self._loading.put(None))
+        self._quota = int(str(request.states.get("quota", 0)))
         self._process.send(request)
         try:
             self._prompts.capabilities()  # its process starts while the model loads
@@ -245,13 +254,20 @@ class LlamaEngine:
         return reply.tokens
 
     def close(self) -> None:
-        """End the process; its memory is free when this returns. Running calls raise `EngineError`."""
+        """End the process once it has brought its chats to disk; its memory is free when this returns.
+
+        Running calls raise `EngineError`.
+        """
         with self._lock:
             self._closed = True
-        self._process.end()
+        if self._facts is None:
+            self._process.end(PATIENCE)
+        else:
+            held = sum(kinds.get("kv", 0) for kinds in self._facts.memory.values())
+            self._process.end(PATIENCE + min(held, self._quota) / SLOW_DISK, wire.Close())
         self._prompts.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _call(self) -> Iterator[tuple[int, Replies]]:
         """An id of its own, and the queue of what the process says to it."""
         replies: Replies = queue.SimpleQueue()

@@ -71,10 +71,15 @@ class Process:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def end(self, patience: float = 3.0) -> None:
-        """Ask it to end by closing its stdin, and make it after `patience` seconds. Safe to repeat."""
+    def end(self, patience: float = 3.0, last: wire.Request | None = None) -> None:
+        """Ask it to end by closing its stdin, after the message `last`, and make it after `patience` seconds.
+
+        Safe to repeat.
+        """
         if self._writing.acquire(timeout=patience):  # a full pipe may hold the lock for ever
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):  # it has ended, or was asked before
+                if last is not None:
+                    self._stdin().write(wire.encode(last))
                 self._stdin().close()
             self._writing.release()
             if self.wait(patience):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from m3studio.engines.llama import wire
 from m3studio.engines.llama.bindings import ABORTED, DECODED, NO_ROOM, Batch, IntArray
 from m3studio.engines.llama.cache import Slots
+from m3studio.engines.llama.disk import Disk
 from m3studio.engines.llama.generation import Generation
 from m3studio.engines.llama.grammar import Guard
 from m3studio.engines.llama.model import Model
@@ -39,11 +40,11 @@ class Step:
 class Scheduler:
     """The answers of one model. One thread calls everything but `interrupt`."""
 
-    def __init__(self, model: Model, post: Callable[[Sequence[wire.Reply]], None]) -> None:
+    def __init__(self, model: Model, post: Callable[[Sequence[wire.Reply]], None], disk: Disk | None = None) -> None:
         self._context, self._vocab = model.context, model.weights.vocab
         self._n_ctx, self._plan = model.context.n_ctx, model.plan
         self._post = post
-        self._slots = Slots(model.context, model.plan.n_seq_max, model.plan.kv_unified)
+        self._slots = Slots(model.context, model.plan.n_seq_max, model.plan.kv_unified, disk)
         self._batch = Batch(model.n_batch)
         self._running: list[Generation] = []
         self._waiting: deque[Generation] = deque()
@@ -87,9 +88,28 @@ class Scheduler:
         if id in self._computing:
             self._context.abort()
 
+    def interrupt_all(self) -> None:
+        """Break off whatever is computed; otherwise as `interrupt`."""
+        self._context.abort()
+
     def clear_interrupt(self) -> None:
         """Before the owner looks for cancels: an interrupt that comes later is for the next batch."""
         self._context.clear_abort()
+
+    # ---------------------------------------------------------------------------------------------- on disk
+
+    @property
+    def unsaved(self) -> bool:
+        """Are there chats that changed since they were brought to disk?"""
+        return bool(self._slots.unsaved)
+
+    def save_one(self) -> None:
+        """Bring one of them to disk."""
+        self._slots.save(self._slots.unsaved[0])
+
+    def close(self) -> None:
+        """Bring every chat to disk, also those whose answers run; returns when they are there."""
+        self._slots.close()
 
     # ---------------------------------------------------------------------------------------------- a step
 

@@ -5,18 +5,20 @@ Knows neither side. Every request has an `id`, so that many run at the same time
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # ------------------------------------------------------------------------------------------------ to the process
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The first message. `settings` are the fields of `LoadSettings`, `layout` those of `Layout`."""
+    """The first message. `settings` are the fields of `LoadSettings`, `layout` those of `Layout`, `states` those of
+    `Place`."""
 
     path: str
     settings: Mapping[str, object]
     layout: Mapping[str, object]
+    states: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ class Count:
 
     id: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Bring the chats to disk and end. The last message."""
 
 
 # ---------------------------------------------------------------------------------------------- from the process
@@ -152,14 +159,14 @@ class Counted:
     tokens: int
 
 
-Request = Load | Generate | Abort | Conclude | Count
+Request = Load | Generate | Abort | Conclude | Count | Close
 Reply = Waiting | Prefill | Text | Note | Done | Failed | Counted
 Answer = Loaded | Ready | Refused | Reply
 
 _KINDS = {
     kind.__name__: kind
     for kind in (
-        *(Load, Generate, Abort, Conclude, Count),
+        *(Load, Generate, Abort, Conclude, Count, Close),
         *(Loaded, Ready, Refused, Waiting, Prefill, Text, Note, Done, Failed, Counted),
     )
 }

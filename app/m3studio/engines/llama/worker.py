@@ -16,16 +16,22 @@ from typing import BinaryIO
 
 from m3studio.engines.llama import wire
 from m3studio.engines.llama.bindings import IntArray
+from m3studio.engines.llama.disk import disk_of
 from m3studio.engines.llama.memory import layout_of
 from m3studio.engines.llama.model import Model, load
 from m3studio.engines.llama.scheduler import Scheduler
+from m3studio.engines.llama.states import Place
 from m3studio.settings import LoadSettings
 
 TOO_LONG = (
     "The conversation has {tokens:,} tokens, and the context of this model as it is loaded holds {n_ctx:,}. "
     "Start a new chat, shorten or remove messages, or load the model with a larger n_ctx."
 )
+PAUSE = 2.0  # seconds without work after which what changed is brought to disk
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+Item = tuple[wire.Generate, IntArray] | wire.Abort | wire.Conclude | wire.Close
 
 
 class Pipe:
@@ -54,7 +60,7 @@ class Reader(threading.Thread):
     def __init__(self, lines: BinaryIO, pipe: Pipe) -> None:
         super().__init__(name="reader", daemon=True)
         self._lines, self._pipe = lines, pipe
-        self.inbox: queue.SimpleQueue[tuple[wire.Generate, IntArray] | wire.Abort | wire.Conclude] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
 
     def run(self) -> None:
         for line in self._lines:
@@ -68,6 +74,10 @@ class Reader(threading.Thread):
                 self.inbox.put(message)
             elif isinstance(message, wire.Count):
                 self._pipe.post([wire.Counted(message.id, len(self.model.weights.vocab.tokens(message.text)))])
+            elif isinstance(message, wire.Close):
+                self.inbox.put(message)
+                self.scheduler.interrupt_all()
+                return  # the engine's thread ends the process, in its own time
         os._exit(0)  # at once, also in the middle of a batch: the app closed the pipe, or is gone
 
     def _tokenize(self, request: wire.Generate) -> None:
@@ -94,14 +104,17 @@ def serve(lines: BinaryIO, pipe: Pipe) -> None:
     model = _load(first, pipe)
     if model is None:
         return
-    scheduler = Scheduler(model, pipe.post)
+    scheduler = Scheduler(model, pipe.post, disk_of(model, Place(**first.states)))  # type: ignore[arg-type]
     reader.model, reader.scheduler = model, scheduler
     pipe.post([wire.Ready(model.facts, model.variables)])
     while True:
         scheduler.clear_interrupt()
         while scheduler.idle or not reader.inbox.empty():
             scheduler.flush()  # the last answer may just have been cancelled, and the next request be hours away
-            message = reader.inbox.get()
+            message = _next(reader.inbox, scheduler)
+            if isinstance(message, wire.Close):
+                scheduler.close()
+                return
             if isinstance(message, wire.Abort):
                 scheduler.cancel(message.id)
             elif isinstance(message, wire.Conclude):
@@ -109,6 +122,16 @@ def serve(lines: BinaryIO, pipe: Pipe) -> None:
             else:
                 scheduler.start(*message)
         scheduler.step()
+
+
+def _next(inbox: "queue.SimpleQueue[Item]", scheduler: Scheduler) -> Item:
+    """The next message. In a pause the chats that changed are brought to disk, one between two looks."""
+    while scheduler.idle and scheduler.unsaved:
+        try:
+            return inbox.get(timeout=PAUSE)
+        except queue.Empty:
+            scheduler.save_one()
+    return inbox.get()
 
 
 def _load(request: wire.Load, pipe: Pipe) -> Model | None:
