@@ -1,33 +1,20 @@
-"""llama.cpp's own chat tests, where they lie beside the project: prompts, outputs and what these must mean.
-
-The cases and templates belong to their makers and are not part of the project. They are looked for in
-`../shared/data` beside the repository, or where M3STUDIO_CONFORMANCE points.
-"""
+"""llama.cpp's own chat tests, where their data are at hand: prompts, outputs and what these must mean."""
 
 import json
-import os
-from functools import cache
-from pathlib import Path
 
 import pytest
 
+import conformance
 from m3studio import parsers
 
-DATA = Path(os.environ.get("M3STUDIO_CONFORMANCE") or Path(__file__).parents[3] / "shared" / "data")
-FILE = DATA / "toolcalls.jsonl"
-pytestmark = pytest.mark.skipif(not FILE.is_file(), reason=f"no conformance data in {DATA}; set M3STUDIO_CONFORMANCE")
-CASES = [json.loads(line) for line in FILE.read_text("utf-8").splitlines()] if FILE.is_file() else []
+CASES = conformance.cases()
+pytestmark = pytest.mark.skipif(not CASES, reason=conformance.MISSING)
 each_case = pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
-
-
-@cache
-def template(name):
-    return (DATA / "templates" / f"{name}.jinja").read_text("utf-8")
 
 
 def read(case, pieces, prompt):
     parser = parsers.for_template(
-        template(case["template"]),
+        conformance.template(case["template"]),
         tools=case["tools"] or (),
         prompt=case[prompt],
         reasoning=case["reasoning_format"] != "none",

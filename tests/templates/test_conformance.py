@@ -1,18 +1,15 @@
-"""Every rendered prompt of llama.cpp's own chat tests. The cases lie outside the project (llama.cpp, MIT licence)."""
+"""Every rendered prompt of llama.cpp's own chat tests, where their data are at hand."""
 
-import json
-import os
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
+import conformance
 from m3studio.messages import Message, Role
 from m3studio.templates.environment import Template
 from m3studio.templates.prompts import build
 from m3studio.templates.shape import probe
 
-FOLDER = os.environ.get("M3STUDIO_TEST_CASES", "")
 DAY = datetime(2026, 11, 20)  # of the dump
 EXCEPTIONS: dict[str, str] = {}  # case -> why ours differs; at most ten
 
@@ -23,20 +20,17 @@ MOVING = {
     "CohereForAI-c4ai-command-r7b-12-2024-tool_use",
     "mistralai-Mistral-Nemo-Instruct-2407",
 }
-needs_cases = pytest.mark.skipif(
-    not FOLDER, reason="set M3STUDIO_TEST_CASES to the folder that holds toolcalls.jsonl and templates/"
-)
+pytestmark = pytest.mark.skipif(not conformance.cases(), reason=conformance.MISSING)
 
 
 @pytest.fixture(scope="module")
 def known():
-    sources = {path.stem: path.read_text("utf-8") for path in (Path(FOLDER) / "templates").glob("*.jinja")}
+    sources = conformance.templates()
     return {name: (template := Template(source), probe(template)) for name, source in sources.items()}
 
 
-@needs_cases
 def test_prompts_are_llama_cpps_byte_for_byte(known):
-    cases = [json.loads(line) for line in (Path(FOLDER) / "toolcalls.jsonl").read_text("utf-8").splitlines()]
+    cases = conformance.cases()
     assert len(cases) >= 220
     wrong = {
         case["id"]
@@ -53,7 +47,6 @@ def rendered(case, template, shape):
     return prompt.text, prompt.generation_prompt
 
 
-@needs_cases
 def test_a_turn_is_the_beginning_of_the_next_one(known):
     talk = [
         Message(Role.SYSTEM, "Be brief."),
