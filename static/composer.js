@@ -91,7 +91,7 @@ export class Composer {
     const thinking = state.engine.thinking;
     const fixed = thinking?.kind === "always";
     const mode = this.#thinking();
-    this.think.hidden = !thinking || thinking.kind === "none";
+    this.think.hidden = !thinking?.kind || thinking.kind === "none";
     this.think.disabled = fixed;
     this.think.title = fixed ? "This model always thinks. A thinking budget in Settings limits it." : "";
     this.think.lastElementChild.textContent = fixed ? "Always thinks" : mode === "auto" ? "Thinking" : mode === "on" || mode === "off" ? `Thinking ${mode}` : `Thinking: ${mode}`;
@@ -102,7 +102,7 @@ export class Composer {
   /** The mode in use: the chat's own, else the one that is set for the model. */
   #thinking() {
     const wish = this.conversation.own.thinking ?? used.chat.thinking?.value ?? "auto";
-    return state.engine.thinking?.modes.includes(wish) ? wish : "auto";
+    return state.engine.thinking?.modes?.includes(wish) ? wish : "auto";
   }
 
   #chooseThinking() {
