@@ -133,6 +133,6 @@ def test_a_very_big_paste_becomes_a_card_at_once(page):
         return performance.now() - start;
     }""")
     expect(page.get_by_test_id("paste")).to_contain_text("1,050,000 characters")
-    assert took < 500
+    assert took < 3000  # milliseconds; measured 10 to 30, and a page that freezes takes far longer
     page.get_by_label("Remove pasted text").click()
     expect(page.get_by_test_id("paste")).to_have_count(0)

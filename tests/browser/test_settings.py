@@ -85,7 +85,7 @@ def wait_for(page, name, value):
 def test_the_panel_is_filled_at_once_with_values_and_their_sources(page):
     expect(page.locator("#knob-top_k")).to_have_value("40")
     value, milliseconds = page.evaluate(FILLED)
-    assert value == "1" and milliseconds < 50
+    assert value == "1" and milliseconds < 500  # measured: 1 on a quiet machine
     expect(knob(page, "temperature").locator(".from")).to_have_text("From MiniMaxAI/MiniMax-M3 · June 2026")
     link = knob(page, "temperature").get_by_role("link")
     expect(link).to_have_attribute("href", "https://huggingface.co/MiniMaxAI/MiniMax-M3")

@@ -249,7 +249,7 @@ def test_the_list_does_not_wait_for_the_machine(kept, home):
     library = Library(Home(home), kept, LoadSettings(), Opener(), machine)
     started = time.monotonic()
     assert library.fits(library.models()) == {}
-    assert time.monotonic() - started < 0.3
+    assert time.monotonic() - started < 0.9  # it does not wait for the probe
     library.close()
 
 
