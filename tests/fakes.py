@@ -36,6 +36,7 @@ class ScriptedEngine:
     def __init__(self, *rounds: list[EngineEvent] | StudioError, gate: threading.Semaphore | None = None) -> None:
         self.facts = EngineFacts("Scripted", "test", 4096, 4096, 1, 1, "")
         self.alive = True
+        self.idle_seconds = 0.0
         self.requests: list[ChatRequest] = []
         self._rounds = list(rounds)
         self._gate = gate

@@ -88,6 +88,11 @@ class Engine(Protocol):
         """False once the model's process died; every later call raises `EngineError`."""
         ...
 
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nothing has been asked of it; 0 while a call runs."""
+        ...
+
     def chat(self, request: ChatRequest, cancel: Cancel) -> Iterator[EngineEvent]:
         """Run one model call. The last event is `RoundFinished`; a cancelled call ends with what it has.
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from m3studio import templates
 from m3studio.engines import ChatRequest, Engine, llama
-from m3studio.errors import BadInput, BadModelFile, Busy, NotFound, OutOfMemory, StudioError
+from m3studio.errors import BadInput, BadModelFile, Busy, EngineError, NotFound, OutOfMemory, StudioError
 from m3studio.gguf import display_name
 from m3studio.library.advice import Advice, advice_for
 from m3studio.library.downloads import Download, Downloads
-from m3studio.library.loading import Job, Loader, Loading, LoadState, Opener
+from m3studio.library.idle import IdleWatch
+from m3studio.library.loading import MOST_DEATHS, Job, Loader, Loading, LoadState, Opener
 from m3studio.library.machine import Machine
 from m3studio.library.models import Model, Shelf
 from m3studio.library.planning import Fit, Planned, Planner, merged
@@ -23,6 +24,11 @@ from m3studio.store import Store
 
 __all__ = ["Download", "Fit", "Library", "LoadState", "Loading", "Model", "Planned", "display_name"]
 log = logging.getLogger(__name__)
+DIES = (
+    "The process of {name} ended {times} times within five minutes, so it is not started again by itself. Load it once "
+    "more from the models page, with a smaller n_ctx or fewer layers on the GPU, or choose another model."
+)
+IDLE_MINUTES = "idle_unload_minutes"  # in the store: the model is unloaded after so long without a call; 0 is never
 TEMPLATE = "template:"  # in the store, before a model's ref: the chat template in place of its own
 KV_BYTES = "kv_disk_bytes"  # in the store: what KV states of chats may take on disk; 0 is nothing, None the default
 OWN = "load.settings."  # in the store, before a model's ref: what the user chose for it
@@ -47,6 +53,7 @@ class Library:
         self._planner = Planner(store, self._shelf, self._machine)
         self._loader = Loader(opener, self._planner, self._loaded, self._states)
         self._downloads = Downloads(home, self._downloaded)
+        self._idle = IdleWatch(lambda: self._loader.engine, self._idle_minutes, self.unload)
 
     # ------------------------------------------------------------------------------------------------ on disk
 
@@ -116,14 +123,17 @@ class Library:
 
         Raises as `plan` does, `Busy`, and `OutOfMemory` with what would fit; with `force` it is tried all the same.
         """
+        self._begin(ref, settings, force=force, again=False)
+        return self.loading
+
+    def _begin(self, ref: str, settings: LoadSettings | None, *, force: bool, again: bool) -> None:
         planned = self.plan(ref, settings)
         model = planned.model
         if planned.too_big and not force:
             error = self._planner.refusal(planned)
             self._loader.refuse(model, error)
             raise error
-        self._loader.begin(Job(planned, self._own(model) if settings is None else settings, force))
-        return self.loading
+        self._loader.begin(Job(planned, self._own(model) if settings is None else settings, force), again=again)
 
     def unload(self) -> None:
         """Give the model's memory back; a load in progress is given up."""
@@ -132,7 +142,8 @@ class Library:
     def engine(self, cancel: Cancel) -> Engine:
         """The loaded engine; loads the chosen model first if need be, also again after its process died.
 
-        Raises `NotFound` when there is no model, or what loading it raised.
+        Raises `NotFound` when there is no model, what loading it raised, and `EngineError` for one whose process
+        keeps dying.
         """
         engine = self._loader.engine
         if engine is not None:
@@ -142,8 +153,10 @@ class Library:
             ref = self.chosen() or loading.ref
             if not ref:
                 raise NotFound("There is no model yet. Download the starter model, or open a GGUF file by its path.")
+            if self._loader.deaths >= MOST_DEATHS:
+                raise EngineError(DIES.format(name=loading.name, times=MOST_DEATHS))
             with contextlib.suppress(Busy):  # another turn was quicker: wait with it
-                self.load(ref)
+                self._begin(ref, None, force=False, again=True)
         return self._loader.wait(cancel)
 
     def advice(self, thinking: bool | None = None) -> Advice:
@@ -195,6 +208,10 @@ class Library:
         """Delete what is kept on disk of the cache for every chat that is not among `chats`."""
         llama.keep_only(self._home.kv, chats)
 
+    def _idle_minutes(self) -> float:
+        minutes = self._store.values.get(IDLE_MINUTES)
+        return float(minutes) if isinstance(minutes, (int, float)) else 0.0
+
     def _states(self) -> llama.Place:
         """Where chats' KV states go, and how much they may take."""
         quota = self._store.values.get(KV_BYTES)
@@ -204,6 +221,7 @@ class Library:
 
     def close(self) -> None:
         """End downloads and the engine."""
+        self._idle.close()
         self._downloads.close()
         self.unload()
         self._machine.close()

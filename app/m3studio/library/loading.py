@@ -19,6 +19,7 @@ from m3studio.settings import LoadSettings
 
 log = logging.getLogger(__name__)
 Opener = Callable[..., Engine]
+MOST_DEATHS, DEATH_SECONDS = 3, 300.0  # so many in this time, and a model is not loaded by itself any more
 
 
 class LoadState(StrEnum):
@@ -75,6 +76,7 @@ class Loader:
         self._held: OffloadPlan | None = None
         self._loading = Loading()
         self._cancel = Cancel()
+        self._deaths: list[float] = []  # when processes ended by themselves, since the user last asked for a load
 
     @property
     def loading(self) -> Loading:
@@ -108,13 +110,30 @@ class Loader:
             if self._loading.state in (LoadState.NONE, LoadState.FAILED):
                 self._loading = _failed(model, error)
 
-    def begin(self, job: Job) -> None:
-        """Begin to load in the background, ending what is loaded. Raises `Busy` while another model loads."""
+    @property
+    def deaths(self) -> int:
+        """How often the model's process ended by itself lately, since the user last asked for a load."""
+        with self._lock:
+            died = self._engine is not None and not self._engine.alive
+            return self._lately() + died
+
+    def _lately(self) -> int:
+        return sum(time.monotonic() - death < DEATH_SECONDS for death in self._deaths)
+
+    def begin(self, job: Job, *, again: bool = False) -> None:
+        """Begin to load in the background, ending what is loaded; `again` if nobody but a death asked for it.
+
+        Raises `Busy` while another model loads.
+        """
         model = job.model
         with self._lock:
             if self._loading.state == LoadState.LOADING:
                 raise Busy(f"{self._loading.name} is still loading. Wait for it, or unload it first.")
             old, self._engine, self._header = self._engine, None, None
+            if not again:
+                self._deaths.clear()
+            elif old is not None and not old.alive:
+                self._deaths.append(time.monotonic())
             cancel = self._cancel = Cancel()
             self._loading = Loading(LoadState.LOADING, model.ref, model.name)
             self._lock.notify_all()

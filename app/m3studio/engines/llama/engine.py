@@ -6,6 +6,7 @@ Knows templates, parsers and the messages to the model's process. Knows no nativ
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -70,11 +71,12 @@ class LlamaEngine:
     def __init__(self, name: str, chat_template: str) -> None:
         self.name = name
         self._prompts = Prompts(chat_template)
-        self._lock = threading.Lock()  # protects _calls, _last_id, _over and _closed
+        self._lock = threading.Lock()  # protects _calls, _last_id, _over, _closed and _used
         self._calls: dict[int, Replies] = {}
         self._last_id = 0
         self._over: EngineError | None = None
         self._closed = False
+        self._used = time.monotonic()
         self._loading: queue.SimpleQueue[wire.Answer | EngineError | None] = queue.SimpleQueue()
         self._facts: EngineFacts | None = None
         self._quota = 0  # bytes of states that the process may write before it ends
@@ -131,6 +133,12 @@ class LlamaEngine:
     @property
     def alive(self) -> bool:
         return self._over is None
+
+    @property
+    def idle_seconds(self) -> float:
+        """See `Engine.idle_seconds`."""
+        with self._lock:
+            return 0.0 if self._calls else time.monotonic() - self._used
 
     @property
     def pid(self) -> int:
@@ -282,6 +290,7 @@ class LlamaEngine:
         finally:
             with self._lock:
                 del self._calls[id]
+                self._used = time.monotonic()
 
     # ------------------------------------------------------------------- called by the thread that reads
 

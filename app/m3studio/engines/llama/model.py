@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from m3studio.engines.llama import bindings
-from m3studio.engines.llama.bindings import Context, Weights, native
+from m3studio.engines.llama.bindings import Batch, Context, Vocab, Weights, native
 from m3studio.engines.llama.memory import Layout, buffers
 from m3studio.hardware.limits import read_limits
 from m3studio.hardware.probe import run, usable_threads
@@ -15,6 +17,7 @@ from m3studio.settings import LoadSettings
 
 N_CTX = 8192  # tokens, where neither the user nor the model asks for less or more
 CHUNK = 512  # rows of a decode call: a cancel and the other streams wait for one call at most
+WARM_UP = 512  # rows that are computed once after loading, at most
 CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "bf16": 30}  # ggml_type
 QUANTIZED = CACHE_TYPES.keys() - {"f32", "f16", "bf16"}
 
@@ -76,6 +79,7 @@ def load(path: str, settings: LoadSettings, layout: Layout, on_progress: Callabl
     plan = plan_cache(weights, settings)
     parameters = _context_parameters(plan, settings)
     context = Context(weights, parameters)
+    warm_up(context, weights.vocab, parameters.n_batch)
     architecture = weights.meta("general.architecture")
     used = {name: getattr(parameters, name) for name in ("n_batch", "n_ubatch", "n_seq_max", "kv_unified")}
     facts = {
@@ -102,6 +106,22 @@ def load(path: str, settings: LoadSettings, layout: Layout, on_progress: Callabl
     vocab = weights.vocab
     variables = {"bos_token": vocab.text(vocab.bos), "eos_token": vocab.text(vocab.eos)}
     return Model(weights, context, plan, parameters.n_batch, facts, variables)
+
+
+def warm_up(context: Context, vocab: Vocab, n_batch: int) -> None:
+    """Compute something and forget it, so that the first prompt meets warm pages and buffers that are there.
+
+    A token first; then as many as a second has room for by its time, `WARM_UP` at most.
+    """
+    batch = Batch(min(n_batch, WARM_UP, context.n_ctx))
+    started = time.monotonic()
+    for rows in (1, batch.capacity):
+        seconds = max(time.monotonic() - started, 1e-3)
+        rows = min(rows, max(1, int(1 / seconds)))
+        batch.clear()
+        batch.add(np.full(rows, max(vocab.bos, 0), np.int32), 0, 0, logits=True)
+        context.decode(batch)
+        context.forget(0)
 
 
 def plan_cache(weights: Weights, settings: LoadSettings) -> CachePlan:
