@@ -1,5 +1,6 @@
 """The `/v1` API with the real openai client and the real starter model."""
 
+import json
 import time
 
 import httpx
@@ -141,3 +142,32 @@ def test_a_revoked_key_is_refused(app):
     with openai.OpenAI(base_url=f"{app.url}/v1", api_key=made["key"], max_retries=0) as other:
         with pytest.raises(openai.AuthenticationError):
             other.models.list()
+
+
+def test_an_answer_can_be_held_to_json_to_a_schema_and_to_a_grammar(client):
+    wishes = {"model": "any", "messages": ASK, "max_tokens": 60, "temperature": 1.5, "seed": 5}
+    schema = {
+        "type": "object",
+        "properties": {"mood": {"enum": ["good", "bad"]}, "loud": {"type": "boolean"}},
+        "required": ["mood", "loud"],
+        "additionalProperties": False,
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "greeting", "schema": schema}}
+    said = json.loads(client.chat.completions.create(**wishes, response_format=form).choices[0].message.content)
+    assert said["mood"] in ("good", "bad") and isinstance(said["loud"], bool) and len(said) == 2
+    text = client.chat.completions.create(**wishes, response_format={"type": "json_object"}).choices[0].message.content
+    assert text.startswith("{")
+    answer = client.chat.completions.create(**wishes, extra_body={"grammar": 'root ::= "yes" | "no"'})
+    assert answer.choices[0].message.content in ("yes", "no")
+
+
+def test_a_call_can_be_asked_for(client):
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
+        for name in ("ring", "knock")
+    ]
+    named = {"type": "function", "function": {"name": "knock"}}
+    answer = client.chat.completions.create(
+        model="any", messages=ASK, tools=tools, tool_choice=named, max_tokens=60, temperature=0
+    )
+    assert [call.function.name for call in answer.choices[0].message.tool_calls] == ["knock"]

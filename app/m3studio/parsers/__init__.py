@@ -13,6 +13,7 @@ from m3studio.messages import AssistantMessage, Event, FailedCall, Tool, ToolCal
 from m3studio.parsers._converse import converse
 from m3studio.parsers._draft import Draft
 from m3studio.parsers._family import Family, Reader
+from m3studio.parsers._gbnf import json_grammar
 from m3studio.parsers._grammar import Grammar
 from m3studio.parsers._prompt import assistant_part
 from m3studio.parsers._schema import by_name, complaint
@@ -32,6 +33,7 @@ __all__ = [
     "for_family",
     "for_template",
     "grammar",
+    "json_grammar",
     "taught_family",
     "thoughts_of",
     "validate",

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from m3studio.parsers._schema import Schema, properties, resolve
 
 _DEEPEST = 12  # levels of a schema that are spelled out; below, any JSON will do
-# Patterns that only say which characters a text may have can be kept.
-_CLASS = re.compile(r"\^\[([^\]\[\\\"^][^\]\[\\\"]*)\]([+*])\$")
+# Patterns that only say which characters a text may have, and where, can be kept: `^[a-z][a-z0-9]*$`.
+_CLASS = r"\[([^\]\[\\\"^][^\]\[\\\"]*)\]([+*]?)"
+_CLASSES = re.compile(rf"\^(?:{_CLASS})+\$")
 _MOST_REPEATS = 1000  # llama.cpp refuses grammars with more than 2000
 _JSON = {
     "ws": '" "?',
@@ -25,6 +26,13 @@ _JSON = {
     "object": '"{" ws (string ":" ws any ("," ws string ":" ws any)*)? ws "}"',
     "array": '"[" ws (any ("," ws any)*)? ws "]"',
 }
+
+
+def json_grammar(schema: Schema) -> str:
+    """A grammar for an answer that is JSON text and keeps `schema`."""
+    rules = Rules()
+    rules.root = schema
+    return rules.text(rules.value(schema))
 
 
 def literal(text: str) -> str:
@@ -102,10 +110,9 @@ class Rules:
 
     def _string(self, schema: Schema) -> str:
         least, most = count(schema.get("minLength"), 0) or 0, schema.get("maxLength")
-        if found := _CLASS.fullmatch(str(schema.get("pattern", ""))):
-            allowed = "".join(map(_in_class, found[1]))
-            bounds = repeats(max(least, int(found[2] == "+")), most)
-            return self.add(f'"\\"" [{allowed}]{bounds} "\\""')
+        pattern = str(schema.get("pattern", ""))
+        if _CLASSES.fullmatch(pattern):
+            return self.add(f'"\\"" {_by_pattern(pattern, least, most)} "\\""')
         bounds = repeats(least, most)
         return "string" if bounds == "*" else self.add(f'"\\"" char{bounds} "\\""')
 
@@ -214,6 +221,20 @@ def _merged(parts: Sequence[Schema]) -> Schema:
         found = part.get("required")
         required += found if isinstance(found, list) else []
     return {**whole, **({"properties": members} if members else {}), **({"required": required} if required else {})}
+
+
+def _by_pattern(pattern: str, least: int, most: object) -> str:
+    """The characters of a text whose pattern is a row of classes. The bounds of its length hold the last one."""
+    classes = re.findall(_CLASS, pattern)
+    high, out = count(most, None), []
+    for place, (letters, repeated) in enumerate(classes):
+        others = len(classes) - 1
+        bounds = repeated
+        if repeated and place == others:
+            low = max(least - others, int(repeated == "+"))
+            bounds = repeats(low, None if high is None else high - others)
+        out.append(f"[{''.join(map(_in_class, letters))}]{bounds}")
+    return " ".join(out)
 
 
 def count(value: object, otherwise: int | None) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from m3studio import sampling
-from m3studio.engines import ChatRequest
+from m3studio.engines import CallRule, ChatRequest
 from m3studio.errors import BadInput
 from m3studio.messages import (
     Event,
@@ -20,6 +20,7 @@ from m3studio.messages import (
     ToolCallDelta,
     Usage,
 )
+from m3studio.parsers import json_grammar
 from m3studio.sampling import Sampling
 
 MOST_CHOICES = 16
@@ -51,14 +52,17 @@ def chat_request(body: Mapping[str, object], recommended: Mapping[str, object]) 
     variables = body.get("chat_template_kwargs") or {}
     if not isinstance(variables, Mapping):
         raise BadInput("chat_template_kwargs must be an object.")
+    tools, calls = _choice_of(body, tuple(_tools(body.get("tools") or [])))
     effort = {"reasoning_effort": body["reasoning_effort"]} if body.get("reasoning_effort") else {}
     return ChatRequest(
         messages=tuple(_messages(body.get("messages"))),
-        tools=() if body.get("tool_choice") == "none" else tuple(_tools(body.get("tools") or [])),
+        tools=tools,
         variables={**effort, **{str(name): value for name, value in variables.items()}},
         sampling=sampling_of(body, recommended),
         max_tokens=max_tokens_of(body),
         stop=stop_of(body),
+        calls=calls,
+        grammar=grammar_of(body),
     )
 
 
@@ -86,13 +90,49 @@ def stop_of(body: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _refuse_unknown_wishes(body: Mapping[str, object]) -> None:
-    choice, form = body.get("tool_choice"), body.get("response_format")
-    if choice not in (None, "auto", "none"):
-        raise BadInput("tool_choice can be auto or none; a call cannot be forced.")
-    if isinstance(form, Mapping) and form.get("type") not in (None, "text"):
-        raise BadInput("response_format can only be text.")
     if body.get("logprobs") or body.get("logit_bias"):
         raise BadInput("logprobs and logit_bias are not available.")
+
+
+def grammar_of(body: Mapping[str, object]) -> str:
+    """The grammar that holds the answer: `response_format`'s, or llama.cpp's `grammar` as it is; empty for none."""
+    form, own = body.get("response_format"), body.get("grammar") or ""
+    if not isinstance(own, str):
+        raise BadInput("grammar must be text in llama.cpp's GBNF.")
+    if form is None:
+        return own
+    kind = form.get("type") if isinstance(form, Mapping) else None
+    if not isinstance(form, Mapping) or kind not in ("text", "json_object", "json_schema"):
+        raise BadInput("The type of response_format must be text, json_object or json_schema.")
+    if kind == "text":
+        return own
+    if own:
+        raise BadInput("response_format and grammar cannot be used together. Leave one out.")
+    wrapped = form.get("json_schema")
+    schema = wrapped.get("schema") if isinstance(wrapped, Mapping) else form.get("schema")  # the latter is llama.cpp's
+    if schema is None and kind == "json_object":
+        schema = {"type": "object"}
+    if not isinstance(schema, Mapping):
+        raise BadInput("response_format of type json_schema needs json_schema with a schema, which is an object.")
+    return json_grammar(schema)
+
+
+def _choice_of(body: Mapping[str, object], tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], CallRule]:
+    """The tools that `tool_choice` leaves, and what holds for calls of them."""
+    choice = body.get("tool_choice") or "auto"
+    if choice == "none":
+        return (), CallRule.FREE
+    if choice == "auto":
+        return tools, CallRule.FREE
+    if isinstance(choice, Mapping):
+        function = choice.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else None
+        tools = tuple(tool for tool in tools if tool.name == name)
+    elif choice != "required":
+        raise BadInput("tool_choice must be auto, none, required, or the name of a function.")
+    if not tools:
+        raise BadInput("tool_choice asks for a call of a tool that is not among tools.")
+    return tools, CallRule.REQUIRED
 
 
 def _messages(rows: object) -> Iterable[Message]:
