@@ -98,6 +98,9 @@ def test_llama_cpp_names_are_taken(client):
         ({"messages": ASK, "n": 99}, "n must be"),
         ({"messages": ASK, "max_tokens": 0.5}, "max_tokens"),
         ({"messages": ASK, "stop": [5]}, "stop"),
+        ({"messages": ASK, "logit_bias": {"5": 1000}}, "logit_bias"),
+        ({"messages": ASK, "response_format": {"type": "poem"}}, "json_schema"),
+        ({"messages": ASK, "tool_choice": "required"}, "tool_choice"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -171,3 +174,10 @@ def test_a_call_can_be_asked_for(client):
         model="any", messages=ASK, tools=tools, tool_choice=named, max_tokens=60, temperature=0
     )
     assert [call.function.name for call in answer.choices[0].message.tool_calls] == ["knock"]
+
+
+def test_tokens_can_be_made_likely(client):
+    wishes = {"model": "any", "messages": ASK, "max_tokens": 6, "temperature": 0}
+    plain = client.chat.completions.create(**wishes).choices[0].message.content
+    biased = client.chat.completions.create(**wishes, logit_bias={"325": 100, "99999999": 5}).choices[0].message.content
+    assert biased != plain and len(set(biased.split())) == 1, "one token again and again"

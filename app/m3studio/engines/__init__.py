@@ -33,7 +33,8 @@ class ChatRequest:
     A thought is ended after `thinking_budget` tokens (None: any number), and as soon as `answer_now` is set.
 
     `calls` says what holds for calls of `tools`. `grammar` (GBNF with a rule `root`, or empty) holds the whole answer,
-    thoughts left out; an engine that knows no grammars raises `BadInput` for one.
+    thoughts left out; an engine that knows no grammars raises `BadInput` for one. `logit_bias` makes tokens likelier by
+    their ids, or less likely.
     """
 
     messages: tuple[Message, ...]
@@ -50,6 +51,7 @@ class ChatRequest:
     answer_now: Cancel | None = None
     calls: CallRule = CallRule.FREE
     grammar: str = ""
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """OpenAI's shapes: from a request's JSON to a `ChatRequest`, and from events to chunks and whole answers. Pure."""
 
+import math
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ from m3studio.parsers import json_grammar
 from m3studio.sampling import Sampling
 
 MOST_CHOICES = 16
+MOST_BIASES = 1000
 ROLES = {**{role.value: role for role in Role}, "developer": Role.SYSTEM, "function": Role.TOOL}
 
 
@@ -63,6 +65,7 @@ def chat_request(body: Mapping[str, object], recommended: Mapping[str, object]) 
         stop=stop_of(body),
         calls=calls,
         grammar=grammar_of(body),
+        logit_bias=bias_of(body),
     )
 
 
@@ -90,8 +93,8 @@ def stop_of(body: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _refuse_unknown_wishes(body: Mapping[str, object]) -> None:
-    if body.get("logprobs") or body.get("logit_bias"):
-        raise BadInput("logprobs and logit_bias are not available.")
+    if body.get("logprobs"):
+        raise BadInput("logprobs are not available.")
 
 
 def grammar_of(body: Mapping[str, object]) -> str:
@@ -115,6 +118,20 @@ def grammar_of(body: Mapping[str, object]) -> str:
     if not isinstance(schema, Mapping):
         raise BadInput("response_format of type json_schema needs json_schema with a schema, which is an object.")
     return json_grammar(schema)
+
+
+def bias_of(body: Mapping[str, object]) -> dict[int, float]:
+    """`logit_bias`: from -100 to 100 by a token's id."""
+    rows = body.get("logit_bias") or {}
+    try:
+        found = {int(token): float(value) for token, value in rows.items()}  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, ValueError):
+        found = {0: math.nan}
+    if len(found) > MOST_BIASES or not all(-100 <= value <= 100 for value in found.values()):
+        raise BadInput(
+            f"logit_bias must be an object of at most {MOST_BIASES} tokens, each with a number of -100 to 100."
+        )
+    return found
 
 
 def _choice_of(body: Mapping[str, object], tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], CallRule]:

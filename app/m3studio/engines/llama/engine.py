@@ -180,6 +180,7 @@ class LlamaEngine:
             prepared.thoughts,
             prepared.grammar.gbnf,
             prepared.grammar.triggers,
+            tuple(request.logit_bias.items()),
         )
         events = self._generate(generate, cancel, request.answer_now)
         for event in events:

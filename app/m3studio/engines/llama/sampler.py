@@ -2,6 +2,7 @@
 
 import ctypes
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from m3studio.engines.llama.bindings import Context, IntArray, Vocab, chain, native
@@ -10,13 +11,17 @@ from m3studio.sampling import Sampling
 
 BREAKERS = (b"\n", b":", b'"', b"*")  # llama.cpp's default: where DRY takes no repetition to go on
 
+Bias = Sequence[tuple[int, float]]  # tokens, and what is added to their logits
+
 
 class Sampler:
     """Chooses the tokens of one answer, which `guard` may hold to a grammar. `free` it, or its native memory stays."""
 
-    def __init__(self, sampling: Sampling, vocab: Vocab, n_ctx: int, guard: Guard | None = None) -> None:
+    def __init__(
+        self, sampling: Sampling, vocab: Vocab, n_ctx: int, guard: Guard | None = None, bias: Bias = ()
+    ) -> None:
         self._guard = guard
-        self.chain = chain(_samplers(sampling, vocab, n_ctx))
+        self.chain = chain([*_biased(bias, vocab), *_samplers(sampling, vocab, n_ctx)])
         looks_back = _penalizes(sampling) or sampling.dry_multiplier > 0
         # DRY has no length of its own in `Sampling`, so it sees as far as the penalties do.
         self._memory = _last_n(sampling, n_ctx) if looks_back else 0
@@ -38,6 +43,14 @@ class Sampler:
             self._guard.free()
         native.llama_sampler_free(self.chain)
         self.chain = None
+
+
+def _biased(bias: Bias, vocab: Vocab) -> list[Any]:
+    known = [(token, value) for token, value in bias if 0 <= token < vocab.size]
+    if not known:
+        return []
+    rows = (native.llama_logit_bias * len(known))(*known)
+    return [native.llama_sampler_init_logit_bias(vocab.size, len(known), rows)]
 
 
 def _samplers(sampling: Sampling, vocab: Vocab, n_ctx: int) -> list[Any]:

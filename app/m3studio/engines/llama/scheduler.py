@@ -67,7 +67,7 @@ class Scheduler:
         except ValueError as error:
             self._out.append(wire.Failed(request.id, "BadInput", str(error)))
             return
-        sampler = Sampler(Sampling(**request.sampling), self._vocab, self._n_ctx, guard)  # type: ignore[arg-type]
+        sampler = Sampler(Sampling(**request.sampling), self._vocab, self._n_ctx, guard, request.logit_bias)  # type: ignore[arg-type]
         self._waiting.append(Generation(request, prompt, self._n_ctx, sampler))
 
     def cancel(self, id: int) -> None:

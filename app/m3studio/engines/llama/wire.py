@@ -25,7 +25,7 @@ class Load:
 class Generate:
     """Go on from `prompt`. `sampling` are the fields of `Sampling`; `max_tokens` None: up to the end of the context.
     `thoughts` says how a thought is recognised and ended, see `thought.thought_of`. `grammar` (GBNF, or empty) holds
-    what follows the first of `triggers`, or the whole answer."""
+    what follows the first of `triggers`, or the whole answer. `logit_bias` has tokens and what is added to them."""
 
     id: int
     prompt: str
@@ -37,6 +37,7 @@ class Generate:
     thoughts: Mapping[str, object]
     grammar: str = ""
     triggers: tuple[str, ...] = ()
+    logit_bias: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
