@@ -41,7 +41,8 @@ class Call:
     code: int | None = None
     ended_by: str = ""
     timed_out: bool = False
-    images: tuple[str, ...] = ()
+    begun: bool = False
+    broke: bool = False  # a limit that was looked at from outside
     lost: bool = False
     began: float = field(default_factory=time.monotonic)
 
@@ -71,7 +72,7 @@ class Box:
         self._kernel: socket.socket | None = None
         self._answers = frames.Reader(warden.ANSWERS, _SMALL)
         self._files = -1
-        self.started_kernels = 0
+        self.started_kernels = self._calls = 0
         for stream in self._pipes():
             os.set_blocking(stream.fileno(), False)
         try:
@@ -97,6 +98,13 @@ class Box:
 
     def python(self, code: str, call: Call, watch: Watch) -> None:
         """Run code in the kept interpreter, which is started if need be."""
+        for _ in range(2):  # it may have been dying since the last call; then the code has not begun, and may run again
+            self._send_code(code, call, watch)
+            if call.begun or call.ended_by:
+                break
+        self._finish(call)
+
+    def _send_code(self, code: str, call: Call, watch: Watch) -> None:
         try:
             if self._kernel is None:
                 self._ask(warden.KERNEL)
@@ -104,12 +112,13 @@ class Box:
                 self.started_kernels += 1
             else:
                 self._ask(warden.RESUME)
+            self._calls += 1
             self._kernel.settimeout(_ANSWER)
-            self._kernel.sendall(frames.pack(kernel.RUN, code.encode("utf-8", "replace")))
+            text = f"{self._calls}\n{code}".encode("utf-8", "replace")
+            self._kernel.sendall(frames.pack(kernel.RUN, text))
             self._follow(call, watch, self._kernel)
         except (OSError, ValueError):
             self._forget_kernel(call)
-        self._finish(call)
 
     def bash(self, script: str, call: Call, watch: Watch) -> None:
         """Run a script in a shell of its own."""
@@ -142,7 +151,7 @@ class Box:
 
     def _follow(self, call: Call, watch: Watch, socket_: socket.socket | None) -> None:
         """Read until the call is done or must end. `ValueError` when what answers talks nonsense."""
-        answers = frames.Reader(kernel.DONE)
+        answers = frames.Reader(kernel.BEGUN + kernel.DONE)
         deadline, killing = call.began + self._limits.wall, 0.0
         with selectors.DefaultSelector() as selector:
             for pipe, stream in zip(self._pipes(), (call.out, call.err), strict=True):
@@ -183,16 +192,22 @@ class Box:
             return f"It ran longer than {self._limits.wall:g} seconds.", _GRACE_WALL
         if call.out.total + call.err.total > self._limits.output_total:
             return "It printed more than is allowed.", 0.0
-        return watch.breach(), 0.0
+        broken = watch.breach()
+        call.broke = bool(broken)
+        return broken, 0.0
 
     def _take_answer(self, call: Call, answers: frames.Reader, source: socket.socket) -> None:
         data = source.recv(1 << 16)
         if not data:
             raise ValueError("the interpreter has ended")
-        for _, payload in answers.feed(data):
-            code, *images = payload.decode("utf-8", "replace").split("\0")
-            call.code = int(code[:4]) & 0xFF
-            call.images = tuple(images[:100])
+        for kind, payload in answers.feed(data):
+            number, code, *_ = [*payload[:64].decode("utf-8", "replace").split("\0"), ""]
+            if number != str(self._calls):  # of an earlier call that claimed its end too soon
+                continue
+            if kind == kernel.BEGUN:
+                call.begun = True
+            else:
+                call.code = int(code[:4]) & 0xFF
 
     def _finish(self, call: Call) -> None:
         """After Python code: freeze the interpreter, kill what it started, read what is left to read."""

@@ -17,6 +17,7 @@ class Mirror:
         self._disk, self._inside, self._limits, self._owner = disk, inside, limits, owner
         self._on_disk: workspace.Stamps = {}
         self._in_there: workspace.Stamps = {}
+        self.cut = False  # the inside is over its bounds: it and the disk are no longer alike
 
     def bring(self) -> str:
         """Bring what the app put on the disk to the inside. A sentence when not all of it fits."""
@@ -33,18 +34,32 @@ class Mirror:
     def fetch(self) -> tuple[list[str], str]:
         """Keep on disk what changed inside: the files that did, and a sentence when some could not be kept."""
         now, note = self._look(self._inside)
+        self.cut = bool(note)
+        if note:  # what the look missed may be there all the same
+            now = {**workspace.known(self._inside, self._in_there), **now}
         new, gone = workspace.changed(self._in_there, now)
         if not new and not gone:
             return [], note
         for path in gone:
-            if not note:  # a cut look shows no end of files as gone
-                workspace.remove(self._disk, path)
-        missed = self._copy(self._inside, self._disk, new, None)
-        # A cut look does not see everything: what it missed is still there.
-        self._in_there = {**self._in_there, **now} if note else now
-        self._on_disk = self._look(self._disk)[0]
-        kept = [path for path in new if now[path].regular and path not in missed]
+            workspace.remove(self._disk, path)
+        room = self._limits.workspace_files - len(self._in_there) + len(gone)
+        added = [path for path in new if path not in self._in_there]
+        missed = [*added[max(0, room) :], *self._too_large(now, new)]
+        missed += self._copy(self._inside, self._disk, [path for path in new if path not in set(missed)], None)
+        self._in_there, self._on_disk = now, self._look(self._disk)[0]
+        kept = [path for path in new if now[path].regular and path not in set(missed)]
         return kept, note or (f"These files could not be kept: {_some(missed)}." if missed else "")
+
+    def _too_large(self, now: workspace.Stamps, new: list[str]) -> list[str]:
+        """Those of `new` that are beyond the bytes of a workspace; sparse files count in full, as their copies do."""
+        total = sum(stamp.size for stamp in now.values() if stamp.regular)
+        missed = []
+        for path in reversed(new):
+            if total > self._limits.workspace_bytes and now[path].regular:
+                total -= now[path].size
+                missed.append(path)
+        self.cut = self.cut or bool(missed)
+        return missed
 
     def _look(self, root: int) -> tuple[workspace.Stamps, str]:
         return workspace.stamps(root, self._limits.workspace_files, self._limits.workspace_depth)

@@ -38,7 +38,8 @@ class Sandbox:
         self._box: Box | None = None
         self._mirror: Mirror | None = None
         self._place: Path | None = None
-        self._folder = self._inside = -1  # open folders: the workspace on disk, and as tools see it
+        # Open folders: the workspace on disk, as tools see it, and all that they can write.
+        self._folder = self._inside = self._watched = -1
         self._python_used = False
         self._closed = False
 
@@ -84,15 +85,18 @@ class Sandbox:
             box, notes = self._ready()
             kept = self.limits.output
             call = Call(Stream(kept, emit), Stream(kept, emit), Cancel() if cancel is None else cancel)
-            watch = Watch(box.pid, self.limits, self._inside, self._mechanism.own_files)
+            watch = Watch(box.pid, self.limits, self._watched, self._mechanism.own_files)
             fresh = box.started_kernels
             (box.python if kind == "python" else box.bash)(text, call, watch)
             if kind == "python":
                 if self._python_used and box.started_kernels != fresh:
                     notes.append(RESTARTED)
                 self._python_used = True
+            result = self._result(call, notes, watch)
+            if (self._mirror and self._mirror.cut) or (call.broke and self._place):
+                self._stop()  # the next call starts from what was kept, which is within the limits
             self.last_used = time.monotonic()
-            return replace(self._result(call, notes, watch), seconds=self.last_used - began)
+            return replace(result, seconds=self.last_used - began)
 
     def _result(self, call: Call, notes: list[str], watch: Watch) -> Result:
         files, note = self._mirror.fetch() if self._mirror else ([], "")
@@ -146,10 +150,11 @@ class Sandbox:
             place = None if self._mechanism.own_files else _private_place()
             launch = self._mechanism.launch(place or self.workspace, self.limits, self._interpreter)
             if place:
-                self._place, self._inside = place, _furnish(place, launch.uid)
+                self._place, self._watched = place, workspace.open_folder(place)
+                self._inside = _furnish(place, launch.uid)
             self._box = Box(launch, self.limits)
             if not place:
-                self._inside = self._box.files
+                self._inside, self._watched = self._box.files, os.dup(self._box.files)
             self._folder = disk
             self._mirror = Mirror(disk, self._inside, self.limits, launch.uid)
         except (OSError, ToolError) as error:
@@ -162,14 +167,14 @@ class Sandbox:
     def _stop(self) -> None:
         if self._box:
             self._box.close()
-        for descriptor in (self._folder, self._inside):
+        for descriptor in (self._folder, self._inside, self._watched):
             if descriptor >= 0:
                 os.close(descriptor)
         if self._place:
             with contextlib.suppress(OSError):
                 workspace.erase(self._place)
         self._box = self._mirror = self._place = None
-        self._folder = self._inside = -1
+        self._folder = self._inside = self._watched = -1
 
 
 def _private_place() -> Path:

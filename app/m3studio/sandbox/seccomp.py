@@ -60,7 +60,10 @@ _OWN = (
 )
 _NEW_NAMESPACES = 0x7E020000  # every CLONE_NEW* flag that `clone` takes
 _TERMINAL = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
-_OWNERS = (8, 10, 15)  # fcntl F_SETOWN, F_SETSIG, F_SETOWN_EX: a signal to whoever is named
+# fcntl F_SETOWN, F_SETSIG, F_SETOWN_EX: a signal to whoever is named; F_SETLEASE, F_NOTIFY: news of what others do with
+# files and folders that are shared to be read.
+_FILE_NEWS = (8, 10, 15, 1024, 1026)
+_HIDE = 4  # prctl PR_SET_DUMPABLE
 _TYPE, _CHAR, _BLOCK = 0o170000, 0o020000, 0o060000
 
 _LD, _AND, _JEQ, _JGE, _JSET, _RET = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
@@ -92,12 +95,16 @@ def program(
     when("clone3 435 435", _refuse(errno.ENOSYS))  # its flags are behind a pointer; libc falls back to clone
     when("clone 56 220", _argument(0), (_JSET, 0, 1, _NEW_NAMESPACES), _refuse(errno.EPERM), _PASS)
     when("ioctl 16 29", _argument(1), *_any_of(_TERMINAL, refuse=errno.EPERM))
-    when("fcntl 72 25", _argument(1), *_any_of(_OWNERS, refuse=errno.EPERM))
+    when("fcntl 72 25", _argument(1), *_any_of(_FILE_NEWS, refuse=errno.EPERM))
     when("socket 41 198", _argument(0), *_none_of(sorted(families), refuse=errno.EACCES))
     for table, mode in (("mknod 133 -", 1), ("mknodat 259 33", 2)):
         when(table, _argument(mode), (_AND, 0, 0, _TYPE), *_any_of((_CHAR, _BLOCK), refuse=errno.EPERM))
     for table, demands in _OWN if alone else ():
         when(table, *(part for index, value in demands for part in _demand(index, value)), _PASS)
+    if alone:
+        # Files that have no name any more are counted by looking at descriptors: none may be in flight, none hidden.
+        when("sendmsg 46 211 sendmmsg 307 269", _refuse(errno.EPERM))
+        when("prctl 157 167", _argument(0), *_any_of((_HIDE,), refuse=errno.EPERM))
     when(_METADATA if same_uid else "", _refuse(0))
     when(_REFUSED + refuse, _refuse(errno.EPERM))
     code.append(_PASS)

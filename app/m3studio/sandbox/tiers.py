@@ -37,7 +37,7 @@ class Tier:
 
 def mechanism(level: Level) -> Mechanism | None:
     """The way to hold code at `level`, if this system knows one."""
-    return next((each for each in _MECHANISMS if each.level is level), None)
+    return next((each for each in _MECHANISMS if each.level == level), None)
 
 
 @functools.cache
@@ -47,7 +47,7 @@ def tried(level: Level) -> Tier:
     if not found:
         return Tier(level, "This system has no such mechanism.", (), ())
     reason = found.missing()
-    if not reason and level is not Level.NONE:
+    if not reason and level != Level.NONE:
         with tempfile.TemporaryDirectory(prefix="m3studio-selftest-") as folder:
             place = Path(folder)
             box = Sandbox(place / "workspace", Limits(wall=10), found, interpreter.base())
@@ -63,7 +63,7 @@ def tried(level: Level) -> Tier:
 
 def ready(wanted: Level, refused: Level | None = None) -> Mechanism:
     """The mechanism of a level that holds here. Raises `ToolError`, also for the level that is `refused`."""
-    if wanted is refused:
+    if wanted == refused:
         raise ToolError("Tools are off: no sandbox holds on this machine. `m3studio doctor` says why.")
     tier, found = tried(wanted), mechanism(wanted)
     if not tier.holds or not found:

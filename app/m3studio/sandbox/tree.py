@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
@@ -46,6 +48,27 @@ def _look_slowly(pid: int) -> Tree:
                 resident += process.memory_info().rss
                 pids.append(process.pid)
     return Tree(tuple(pids), resident)
+
+
+def deleted(pids: Iterable[int], each: int) -> int:
+    """Bytes on disk of files that have no name any more but are held open; Linux only, elsewhere 0.
+
+    A deleted file that is only mapped counts as `each` bytes, the most that it can be.
+    """
+    held: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
+                with contextlib.suppress(OSError):
+                    info = os.stat(f"/proc/{pid}/fd/{name}")  # noqa: PTH116
+                    if stat.S_ISREG(info.st_mode) and not info.st_nlink:
+                        held[info.st_dev, info.st_ino] = info.st_blocks * 512
+        with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/maps", "rb") as file:  # noqa: PTH123
+            for line in file:
+                if line.endswith(b"(deleted)\n"):
+                    major, minor = (int(part, 16) for part in line.split()[3].split(b":"))
+                    held.setdefault((os.makedev(major, minor), int(line.split()[4])), each)
+    return sum(held.values())
 
 
 def kill(pid: int) -> None:

@@ -12,7 +12,7 @@ class Watch:
     """The limits that only a look from outside can hold. Ask it every few hundredths of a second."""
 
     def __init__(self, pid: int, limits: Limits, folder: int, own_files: bool) -> None:
-        """`folder` is the open workspace; `own_files`: it is a file system of its own, whose counts are exact."""
+        """`folder` holds all that code can write; `own_files`: as a file system of its own, whose counts are exact."""
         self._pid, self._limits, self._folder, self._own_files = pid, limits, folder, own_files
 
     def breach(self) -> str:
@@ -22,7 +22,7 @@ class Watch:
             return f"It used more than {size(self._limits.memory)} of memory."
         if len(seen.pids) > 2 * self._limits.processes + 4:
             return f"It started more than {self._limits.processes} processes."
-        return self._counted() if self._own_files else self._walked()
+        return self._counted() if self._own_files else self._walked(seen.pids)
 
     def _counted(self) -> str:
         info = os.fstatvfs(self._folder)
@@ -30,14 +30,16 @@ class Watch:
             return f"It made more than {self._limits.workspace_files} files."
         return ""
 
-    def _walked(self) -> str:
+    def _walked(self, pids: tuple[int, ...]) -> str:
+        bounds = self._limits.workspace_files + _RESERVE, self._limits.workspace_depth + 1
         try:
-            used = workspace.usage(self._folder, self._limits.workspace_files, self._limits.workspace_depth)[1]
-        except workspace.TooMuch as error:
-            return f"It made {error}."
+            used = workspace.usage(self._folder, *bounds)[1]
+        except workspace.TooMuch:
+            files, depth = self._limits.workspace_files, self._limits.workspace_depth
+            return f"It made more than {files} files, or folders deeper than {depth}."
         except OSError:
             return ""
-        if used > self._limits.workspace_bytes:
+        if used + tree.deleted(pids, self._limits.file_size) > self._limits.workspace_bytes:
             return f"The workspace holds more than {size(self._limits.workspace_bytes)}."
         return ""
 

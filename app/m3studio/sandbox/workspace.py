@@ -8,7 +8,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -65,13 +65,13 @@ def walk(root: int, most: int, deepest: int) -> Iterator[tuple[str, Stamp]]:
                 raise TooMuch(f"more than {most} files and folders")
             with contextlib.suppress(OSError):  # it may vanish at any moment
                 info = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(info.st_mode) and len(stack) > deepest:
+                    raise TooMuch(f"folders deeper than {deepest}")
                 yield prefix + entry.name, _stamp(info)
                 if stat.S_ISDIR(info.st_mode):
                     inner = open_folder(entry.name, folder)
                     stack.append((inner, f"{prefix}{entry.name}/"))
                     scans.append(os.scandir(inner))
-                    if len(stack) > deepest + 1:
-                        raise TooMuch(f"folders deeper than {deepest}")
     finally:
         for scan in scans:
             scan.close()
@@ -91,6 +91,15 @@ def stamps(root: int, most: int, deepest: int) -> tuple[Stamps, str]:
     except TooMuch as error:
         return found, f"The workspace has {error}; the rest is not kept."
     return found, ""
+
+
+def known(root: int, paths: Iterable[str]) -> Stamps:
+    """The stamps of those of `paths` that are there."""
+    found: Stamps = {}
+    for path in paths:
+        with contextlib.suppress(OSError), parent(root, path) as (folder, name):
+            found[path] = _stamp(os.stat(name, dir_fd=folder, follow_symlinks=False))
+    return found
 
 
 def usage(root: int, most: int, deepest: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 
 from . import frames
 
-RUN, DONE = b"R", b"D"
+RUN, BEGUN, DONE = b"R", b"B", b"D"
 INTERRUPTED = 130
 _REPR, _TRACE = 20_000, 8_000  # characters
 _ROWS, _COLUMNS, _CELL = 40, 16, 80
@@ -34,21 +34,21 @@ class Kernel:
         sys.modules["__main__"] = self._module
         self._cell = 0
         self._busy = False
-        self._images: list[str] = []
+        self._images = 0
 
     def interrupt(self, *_: object) -> None:
         """The handler of SIGINT: breaks the code that runs, and nothing else."""
         if self._busy:
             raise KeyboardInterrupt
 
-    def run(self, source: str) -> tuple[int, list[str]]:
-        """Run one cell: its exit code, and the images that it left in the working folder."""
+    def run(self, source: str) -> int:
+        """Run one cell and save its figures in the working folder: the exit code."""
         self._cell += 1
-        self._images = []
+        self._images = 0
         code = self._guard(lambda: self._execute(source, f"<cell {self._cell}>"))
         saved = self._guard(self._save_figures)
         self._guard(_flush)
-        return code or saved, self._images
+        return code or saved
 
     def _guard(self, work: Callable[[], None]) -> int:
         """Do `work`, whose errors are the user's: they are printed. The exit code."""
@@ -121,9 +121,8 @@ class Kernel:
         pyplot.close("all")
 
     def _image(self, kind: str) -> str:
-        name = f"{kind}-{self._cell}-{len(self._images) + 1}.png"
-        self._images.append(name)
-        return name
+        self._images += 1
+        return f"{kind}-{self._cell}-{self._images}.png"
 
 
 def table(frame: object) -> str:
@@ -165,16 +164,19 @@ def _codes(socket: int) -> Iterator[str]:
 
 
 def serve(socket: int) -> None:
-    """Run what comes over the socket until it closes. Each answer is the exit code and the images, NUL between them."""
+    """Run what comes over the socket until it closes: a number, a newline, the code.
+
+    Each is answered twice: with its number before it runs, and with number and exit code, NUL between them.
+    """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
     warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")  # plt.show(): the figure is taken anyway
     kernel = Kernel()
     signal.signal(signal.SIGINT, kernel.interrupt)
-    for source in _codes(socket):
-        code, images = kernel.run(source)
-        answer = "\0".join([str(code), *images]).encode("utf-8", "replace")
-        _write(socket, frames.pack(DONE, answer[: frames.LARGEST]))
+    for text in _codes(socket):
+        number, _, source = text.partition("\n")
+        _write(socket, frames.pack(BEGUN, number.encode()))
+        _write(socket, frames.pack(DONE, f"{number}\0{kernel.run(source)}".encode()))
 
 
 def _write(socket: int, data: bytes) -> None:

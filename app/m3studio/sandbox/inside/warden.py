@@ -150,11 +150,12 @@ class Warden:
             signal.signal(number, signal.SIG_DFL)
         os.umask(0o022)
         walls.limit(dict(self._policy["limits"]))  # type: ignore[call-overload]
+        if sys.platform.startswith("linux"):
+            walls.hide(False)
         if not self._policy["around"]:
             raise_walls(self._policy)
         if sys.platform.startswith("linux"):
-            walls.hide(False)
-            walls.die_with_parent()
+            walls.die_with_parent()  # forgotten at a change of the uid, so it comes last
         os.chdir(str(self._policy["cwd"]))
 
     def _reap(self) -> bool:
@@ -228,7 +229,6 @@ def raise_walls(policy: Value) -> None:
     uid = policy.get("uid")
     if uid is not None:
         walls.become(int(str(uid)))
-    elif policy.get("drop"):
         walls.drop_capabilities()
     rules = policy.get("landlock")
     if isinstance(rules, list):
