@@ -27,6 +27,7 @@ export const GROUPS = [
   ["Length", [
     number("max_tokens", "Longest answer", 1, 10_000_000, 1, "Tokens, thoughts included.", "No limit"),
     { name: "stop", label: "Stop strings", kind: "lines", help: "The answer ends before any of these. One on each line." },
+    { name: "response_format", label: "Response format", kind: "text", help: "Empty: as the model likes. json: an object. Or a JSON schema that the answer keeps; tools are off then." },
   ]],
   ["Repetition", [
     slide("repeat_penalty", "Repeat penalty", 2, 0.01, "Makes repeated words less likely; 1 is off.", 1, [0.01, 10]),

@@ -1,5 +1,6 @@
 """The whole app as a process, with the real starter model: first run, turns that survive, crashes, offline."""
 
+import json
 import os
 import signal
 import time
@@ -159,6 +160,20 @@ def test_the_end_of_a_chat_can_be_read_alone(app):
     assert (whole["since"], end["since"]) == (None, ids[2])
     assert [message["id"] for message in end["messages"]] == ids[2:]
     assert app.get(f"/api/chats/{chat}?since=999999")["messages"] == whole["messages"]
+
+
+def test_an_answer_keeps_the_response_format(app):
+    schema = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 12}}, "required": ["name"]}
+    settings = {"max_tokens": 60, "sampling": {"temperature": 0}}
+    for form in ("json", json.dumps(schema)):
+        chat, turn = app.ask("Who are you?", **settings, response_format=form)
+        list(app.events(turn))
+        answer = app.messages(chat)[-1]
+        if form != "json" or answer["stats"]["finish_reason"] == "stop":
+            assert isinstance(json.loads(answer["content"]), dict)
+        assert answer["content"].lstrip().startswith("{")
+    for form in ("{", "[]", "no"):
+        assert app.client.post("/api/chats", json={"settings": {"response_format": form}}).status_code == 400
 
 
 def test_a_deleted_chat_comes_back(app):

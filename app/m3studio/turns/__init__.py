@@ -23,7 +23,7 @@ from m3studio.tools import RunnableTool
 from m3studio.turns import titles
 from m3studio.turns.approvals import Approvals
 from m3studio.turns.choice import allowed_too, chosen, limits_of, names_of
-from m3studio.turns.history import Wishes, messages_of, sampling_of, thinks
+from m3studio.turns.history import Wishes, grammar_of, messages_of, sampling_of, thinks
 from m3studio.turns.log import TurnLog
 from m3studio.turns.recorder import Recorder
 from m3studio.turns.wishes import Kept
@@ -228,7 +228,8 @@ class Turns:
     def _answer(self, turn: Turn, answer: StoredMessage, recorder: Recorder) -> None:
         engine = self._library.engine(turn.cancel)
         own = self._wishes(turn.chat_id)
-        offered = chosen(self._tools, own.tools, native=bool(engine.facts.template.get("tools", True)))
+        native = bool(engine.facts.template.get("tools", True))
+        offered = {} if own.response_format else chosen(self._tools, own.tools, native=native)
         request = self._request(turn, answer, own, offered)
         toolbox = self._toolbox(turn, own, offered)
         ended: TurnFinished | None = None
@@ -280,6 +281,7 @@ class Turns:
             sampling=sampling_of(self._library.recommended(thinks(own.thinking)), own),
             max_tokens=own.max_tokens,
             stop=own.stop,
+            grammar=grammar_of(own.response_format),
             continue_final=go_on,
             session=turn.chat_id,
             thinking=own.thinking or "auto",

@@ -1,11 +1,13 @@
 """From what is stored to what a model is asked: messages, sampling, template variables. Pure; knows no engine."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 from m3studio import sampling
 from m3studio.errors import BadInput
 from m3studio.messages import Message, Role
+from m3studio.parsers import json_grammar
 from m3studio.sampling import Sampling
 from m3studio.store import State, StoredMessage
 from m3studio.turns.choice import checked_limits, checked_tools
@@ -15,7 +17,8 @@ from m3studio.turns.choice import checked_limits, checked_tools
 class Wishes:
     """What the user wants of an answer: in a chat, of a model, or always. None: whatever the model recommends.
 
-    `thinking` is one of the model's modes, `thinking_budget` the tokens that its thoughts may have together. What
+    `thinking` is one of the model's modes, `thinking_budget` the tokens that its thoughts may have together.
+    `response_format` is `json` or the text of a JSON schema that the answer keeps; no tool is offered then. What
     `tools` and `limits` hold is described in `choice`.
     """
 
@@ -26,10 +29,12 @@ class Wishes:
     stop: tuple[str, ...] = ()
     thinking: str | None = None
     thinking_budget: int | None = None
+    response_format: str | None = None
     tools: Mapping[str, object] = field(default_factory=dict)
     limits: Mapping[str, object] = field(default_factory=dict)
 
 
+JSON = "json"  # as a response format: any object
 FIELDS = frozenset(field.name for field in fields(Wishes))
 
 
@@ -56,6 +61,7 @@ def wishes(values: object) -> Wishes:
         stop=tuple(stop),
         thinking=_text(values, "thinking"),
         thinking_budget=_count(values, "thinking_budget", 0),
+        response_format=_format(values),
         tools=checked_tools(_mapping(values, "tools")),
         limits=checked_limits(_mapping(values, "limits")),
     )
@@ -77,9 +83,25 @@ def over(base: Wishes, own: Wishes) -> Wishes:
         stop=own.stop or base.stop,
         thinking=own.thinking or base.thinking,
         thinking_budget=base.thinking_budget if own.thinking_budget is None else own.thinking_budget,
+        response_format=own.response_format or base.response_format,
         tools={**base.tools, **own.tools},
         limits={**base.limits, **own.limits},
     )
+
+
+def grammar_of(form: str | None) -> str:
+    """The grammar of a `response_format`, empty for none. Raises `BadInput` for what is no schema."""
+    if not form:
+        return ""
+    if form == JSON:
+        return json_grammar({"type": "object"})
+    try:
+        schema = json.loads(form)
+    except ValueError as error:
+        raise BadInput(f"The answer's format must be “{JSON}” or a JSON schema: {error}.") from error
+    if not isinstance(schema, dict):
+        raise BadInput("A JSON schema is an object, such as {“type”: “object”}.")
+    return json_grammar(schema)
 
 
 def thinks(mode: str | None) -> bool | None:
@@ -135,3 +157,9 @@ def _mapping(values: Mapping[str, object], name: str) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         raise BadInput(f"{name} must be an object.")
     return {str(key): item for key, item in value.items()}
+
+
+def _format(values: Mapping[str, object]) -> str | None:
+    form = (_text(values, "response_format") or "").strip()
+    grammar_of(form)
+    return form or None

@@ -11,7 +11,7 @@ from m3studio.presets import FILE, GENERATION_CONFIG, NEUTRAL, Sourced
 from m3studio.sampling import NAMES, Sampling
 from m3studio.turns.history import Wishes
 
-OTHERS = ("system_prompt", "thinking", "thinking_budget", "max_tokens", "stop")
+OTHERS = ("system_prompt", "thinking", "thinking_budget", "max_tokens", "stop", "response_format")
 FIELDS = (*OTHERS, *NAMES)
 _KIN = "the same family: "
 
@@ -85,5 +85,5 @@ def _sourced(sourced: Sourced) -> Setting:
 
 
 def _neutral(name: str) -> Setting:
-    usual = {"system_prompt": "", "thinking": "auto", "stop": []}
+    usual = {"system_prompt": "", "response_format": "", "thinking": "auto", "stop": []}
     return Setting(getattr(Sampling(), name) if name in NAMES else usual.get(name), Origin.NEUTRAL)

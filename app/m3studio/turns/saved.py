@@ -9,7 +9,9 @@ from m3studio.store import Store
 from m3studio.turns.history import plain, wishes
 
 # What a preset holds. Never which tools may run unasked: a preset can come from a stranger.
-SHARED = frozenset({"system_prompt", "sampling", "variables", "max_tokens", "stop", "thinking", "thinking_budget"})
+SHARED = frozenset(
+    {"system_prompt", "sampling", "variables", "max_tokens", "stop", "thinking", "thinking_budget", "response_format"}
+)
 LONGEST_NAME = 80
 LONGEST_PROMPT = 200_000
 MOST = 500
