@@ -179,7 +179,7 @@ class Box:
             if key.fileobj is self._control:
                 call.code = self._status()
             elif isinstance(key.fileobj, socket.socket):
-                self._take_answer(call, answers, key.fileobj)
+                take_answer(call, answers, key.fileobj.recv(1 << 16), self._calls)
             elif not _read(key.fd, key.data):
                 selector.unregister(key.fileobj)
 
@@ -195,19 +195,6 @@ class Box:
         broken = watch.breach()
         call.broke = bool(broken)
         return broken, 0.0
-
-    def _take_answer(self, call: Call, answers: frames.Reader, source: socket.socket) -> None:
-        data = source.recv(1 << 16)
-        if not data:
-            raise ValueError("the interpreter has ended")
-        for kind, payload in answers.feed(data):
-            number, code, *_ = [*payload[:64].decode("utf-8", "replace").split("\0"), ""]
-            if number != str(self._calls):  # of an earlier call that claimed its end too soon
-                continue
-            if kind == kernel.BEGUN:
-                call.begun = True
-            else:
-                call.code = int(code[:4]) & 0xFF
 
     def _finish(self, call: Call) -> None:
         """After Python code: freeze the interpreter, kill what it started, read what is left to read."""
@@ -265,14 +252,8 @@ class Box:
         raise ValueError("the process inside ended at once" if not data else "the process inside talks nonsense")
 
     def _status(self) -> int:
-        """The exit code that the warden tells."""
-        data = self._control.recv(_SMALL)
-        if not data:
-            raise ValueError("the warden has ended")
-        for kind, payload in self._answers.feed(data):
-            if kind == warden.ENDED:
-                return max(-64, min(255, int(payload)))
-        raise ValueError("the warden talks nonsense")
+        """The exit code that the warden tells. Raises `ValueError`, `OSError`."""
+        return take_status(self._answers, self._control.recv(_SMALL))
 
     def _pipes(self) -> tuple[IO[bytes], ...]:
         return tuple(pipe for pipe in (self._process.stdout, self._process.stderr) if pipe)
@@ -284,6 +265,28 @@ class Box:
             return os.read(self._pipes()[1].fileno(), _SMALL).decode("utf-8", "replace").strip()[-300:]
         except OSError:
             return ""
+
+
+def take_answer(call: Call, answers: frames.Reader, data: bytes, number: int) -> None:
+    """Note what the interpreter says of call `number`. Raises `ValueError` when it has ended, or talks nonsense."""
+    if not data:
+        raise ValueError("the interpreter has ended")
+    for kind, payload in answers.feed(data):
+        about, code, *_ = [*payload[:64].decode("utf-8", "replace").split("\0"), ""]
+        if about != str(number):  # of an earlier call that claimed its end too soon
+            continue
+        if kind == kernel.BEGUN:
+            call.begun = True
+        else:
+            call.code = int(code[:4]) & 0xFF
+
+
+def take_status(answers: frames.Reader, data: bytes) -> int:
+    """The exit code that the warden tells; less than 0: a signal. Raises `ValueError`."""
+    for kind, payload in answers.feed(data):
+        if kind == warden.ENDED:
+            return max(-64, min(255, int(payload[:8])))
+    raise ValueError("the warden has ended" if not data else "the warden talks nonsense")
 
 
 def _read(descriptor: int, stream: Stream) -> bool:

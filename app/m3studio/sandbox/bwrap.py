@@ -17,12 +17,11 @@ from m3studio.sandbox import seccomp
 from m3studio.sandbox.inside import walls
 from m3studio.sandbox.interpreter import Interpreter
 from m3studio.sandbox.limits import Level, Limits
-from m3studio.sandbox.mechanism import BOOT, PACKAGE, Launch, Mechanism, environment, resource_limits
+from m3studio.sandbox.mechanism import BOOT, ETC, PACKAGE, Launch, Mechanism, environment, resource_limits
 from m3studio.sandbox.users import own_uid, threads_of
 
 WORKDIR, HOME = "/mnt/data", "/home/user"
 _CODE = "/run/m3studio/inside"
-_ETC = ("ld.so.cache", "alternatives", "fonts", "localtime", "mime.types", "ssl/certs", "bash.bashrc")
 _LINKS = ("/bin", "/sbin", "/lib", "/lib64", "/lib32")
 _FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6
 
@@ -75,8 +74,9 @@ def launch(_: Path, limits: Limits, interpreter: Interpreter) -> Launch:
             argv += ["--symlink", str(place.readlink()), str(place)]
         elif place.is_dir():
             argv += ["--ro-bind", str(place), str(place)]
-    for name in _ETC:
-        argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    argv += ["--perms", "0755", "--dir", "/etc"]
+    for path in ETC:
+        argv += ["--ro-bind-try", path, path]
     argv += ["--ro-bind-data", "{0}", "/etc/passwd", "--ro-bind-data", "{1}", "/etc/group"]
     argv += ["--proc", "/proc", "--dev", "/dev"]
     room = {WORKDIR: limits.workspace_bytes, HOME: limits.scratch, "/tmp": limits.scratch, "/dev/shm": limits.scratch}

@@ -17,12 +17,22 @@ from m3studio.sandbox import seccomp
 from m3studio.sandbox.inside import walls
 from m3studio.sandbox.interpreter import Interpreter
 from m3studio.sandbox.limits import Level, Limits
-from m3studio.sandbox.mechanism import BOOT, FILES, PACKAGE, SCRATCH, Launch, Mechanism, environment, resource_limits
+from m3studio.sandbox.mechanism import (
+    BOOT,
+    ETC,
+    FILES,
+    PACKAGE,
+    SCRATCH,
+    Launch,
+    Mechanism,
+    environment,
+    resource_limits,
+)
 from m3studio.sandbox.users import own_uid, threads_of
 
 _PROGRAMS = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin")
 _DATA = (
-    *("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/mime.types", "/etc/ssl/certs"),
+    *ETC,
     *("/dev/zero", "/dev/urandom", "/dev/random", "/sys/devices/system/cpu"),
     *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/self"),
 )

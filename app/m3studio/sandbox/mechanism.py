@@ -11,6 +11,11 @@ PACKAGE = Path(__file__).resolve().parent  # holds `inside`, which the sandbox's
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from inside import warden; del sys.path[0]; warden.main()"
 
 
+# What programs read of the system's settings; nothing in them is secret.
+ETC = (
+    *("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/mime.types", "/etc/ssl/certs"),
+    *("/etc/debian_version", "/etc/os-release", "/etc/lsb-release", "/etc/nsswitch.conf"),
+)
 FILES, SCRATCH = "files", "tmp"  # below a box's private place, where a mechanism has no file system of its own
 
 
@@ -60,6 +65,7 @@ def environment(interpreter: Interpreter, home: str, scratch: str) -> dict[str, 
         "OMP_NUM_THREADS": "2",
         "OPENBLAS_NUM_THREADS": "2",
         "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
         "PIP_NO_INPUT": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }

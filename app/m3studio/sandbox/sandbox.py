@@ -155,6 +155,8 @@ class Sandbox:
             self._box = Box(launch, self.limits)
             if not place:
                 self._inside, self._watched = self._box.files, os.dup(self._box.files)
+            if launch.uid is not None:
+                os.fchown(self._inside, launch.uid, launch.uid)  # git and ssh distrust folders of others
             self._folder = disk
             self._mirror = Mirror(disk, self._inside, self.limits, launch.uid)
         except (OSError, ToolError) as error:
