@@ -12,6 +12,7 @@ from m3studio.messages import Cancel, FinishReason, Message, Role, RoundFinished
 from m3studio.parsers._gbnf import Rules
 from m3studio.sampling import Sampling
 from m3studio.settings import LoadSettings
+from m3studio.tools import calculator, current_time
 
 BASH = Tool("bash", "", {"type": "object", "properties": {"script": {"type": "string"}}, "required": ["script"]})
 LIGHT = Tool(
@@ -60,6 +61,29 @@ def test_a_required_call_fits_its_tool(engine, temperature):
     for call in finished.message.tool_calls:
         assert parsers.validate(call, [LIGHT]) == "" and call.repaired == ""
     assert finished.message.content == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Calculate 17 * 23.", "calculator"),
+        ("What is 125 / 5?", "calculator"),
+        ("What time is it in Tokyo?", "current_time"),
+        ("Tell me the current time in Paris.", "current_time"),
+        ("What day is it today?", "current_time"),
+    ],
+)
+def test_even_the_starter_model_calls_the_right_tool(engine, text, name):
+    """Five of the fifty of tests/bench/calls.py."""
+    tools = (calculator.SPEC, current_time.SPEC)
+    message = Message(Role.USER, text)
+    request = ChatRequest(
+        (message,), tools=tools, sampling=Sampling(temperature=0), max_tokens=200, calls=CallRule.REQUIRED
+    )
+    finished = list(engine.chat(request, Cancel()))[-1]
+    (call,) = finished.message.tool_calls
+    assert call.name == name and not finished.failed
+    assert parsers.validate(call, tools) == ""
 
 
 def test_an_answer_keeps_the_schema_that_was_asked_for(engine):

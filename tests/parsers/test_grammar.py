@@ -102,6 +102,7 @@ def test_no_tools_no_grammar():
 SCHEMAS = {
     "bounds": {"type": "string", "minLength": 2, "maxLength": 4},
     "letters": {"type": "string", "pattern": "^[a-z^+ -]+$"},
+    "classes": {"type": "string", "pattern": "^[a-c][0-9-]*$", "maxLength": 4},
     "other pattern": {"type": "string", "pattern": "^.*$"},
     "long": {"type": "string", "maxLength": 99_999},
     "list": {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 3},

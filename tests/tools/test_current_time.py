@@ -21,6 +21,7 @@ SUMMER = datetime(2026, 7, 1, 12, 30, 0, tzinfo=UTC)
         ("Europe/Berlin", "Wednesday, 2026-07-01 14:30:00 CEST (UTC+02:00)"),
         ("Asia/Kolkata", "Wednesday, 2026-07-01 18:00:00 IST (UTC+05:30)"),
         ("tokyo", "Wednesday, 2026-07-01 21:30:00 JST (UTC+09:00)"),
+        ("Asia/Tokyo, UTC", "Wednesday, 2026-07-01 21:30:00 JST (UTC+09:00)"),
         ("New York", "Wednesday, 2026-07-01 08:30:00 EDT (UTC-04:00)"),
         ("UTC+5:30", "Wednesday, 2026-07-01 18:00:00 UTC+05:30 (UTC+05:30)"),
         ("-3", "Wednesday, 2026-07-01 09:30:00 UTC-03:00 (UTC-03:00)"),

@@ -21,7 +21,8 @@ The tools, each with the JSON schema of its arguments:
 
 def taught(messages: Sequence[Message], tools: Sequence[Tool]) -> tuple[Message, ...]:
     """The conversation with the tools explained, and with calls and results as the model's and the user's texts."""
-    described = WORDS.format(tools="\n".join(_described(tool) for tool in tools))
+    # Short ones first: weak models overlook what stands behind a long one.
+    described = WORDS.format(tools="\n".join(sorted(map(_described, tools), key=len)))
     system = messages[0].content if messages and messages[0].role == Role.SYSTEM else ""
     rest = messages[1:] if messages and messages[0].role == Role.SYSTEM else messages
     out = [Message(Role.SYSTEM, f"{system}\n\n{described}".strip())]

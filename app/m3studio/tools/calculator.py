@@ -18,16 +18,15 @@ MOST_BITS = 4096  # of any number on the way: no power or factorial may keep the
 DEEPEST = 50  # brackets and operators within each other
 SPEC = Tool(
     "calculator",
-    "Evaluates an arithmetic expression and returns the number. Use it for every calculation. "
-    "Knows + - * / // % ** ( ), sqrt, cbrt, exp, log, log2, log10, sin, cos, tan, asin, acos, atan, abs, round, floor, "
-    "ceil, factorial, gcd, lcm, min, max, degrees, radians, pi, e, tau.",
+    "Calculates: evaluates an arithmetic expression such as (3 + 4) * 12.5 and returns the number.",
     {
         "type": "object",
         "properties": {
             "expression": {
                 "type": "string",
-                "description": "The expression, for example (3 + 4) * 12.5 or sqrt(2) / 2",
-                "pattern": "^[0-9a-zA-Z+*/%^(),.−–×·÷π√ -]+$",
+                "description": "+ - * / // % ** ( ), sqrt, cbrt, exp, log, log2, log10, sin, cos, tan, asin, acos, "
+                "atan, abs, round, floor, ceil, factorial, gcd, lcm, min, max, degrees, radians, pi, e, tau",
+                "pattern": "^[0-9a-zA-Z(+√π−–-][0-9a-zA-Z+*/%^(),.−–×·÷π√ -]*$",
                 "minLength": 1,
                 "maxLength": LONGEST,
             }

@@ -12,13 +12,13 @@ from m3studio.tools import Permission, RunnableTool, ToolContext, ToolResult
 
 SPEC = Tool(
     "current_time",
-    "Tells the current date, time and day of the week, of the user's own place or of a time zone.",
+    "Tells the time, the date and the day of the week: now, in any city or time zone of the world.",
     {
         "type": "object",
         "properties": {
             "timezone": {
                 "type": "string",
-                "description": "An IANA name such as Europe/Berlin, or UTC. Leave it out for the user's own.",
+                "description": "An IANA name such as Europe/Berlin, a city, or UTC. Leave it out for the user's own.",
                 "maxLength": 64,
             }
         },
@@ -33,7 +33,7 @@ def zone(name: str) -> tzinfo | None:
 
     Raises `ToolError`, which names zones that come close.
     """
-    word = name.strip()
+    word = name.partition(",")[0].strip()  # as in “Tokyo, Japan”
     if not word or word.lower() == "local":
         return None
     if word.upper() in ("UTC", "GMT", "Z"):
