@@ -135,6 +135,18 @@ def test_stop_ends_a_turn_that_waits_for_an_answer(page):
     expect(card(page)).to_have_attribute("data-state", "failed")
 
 
+def test_a_mended_call_says_so(page, studio):
+    mended = {
+        begin: [piece.replace("calculator", "Calculator") for piece in pieces] for begin, pieces in SCRIPT.items()
+    }
+    studio.load(tiny_m3.write(studio.home / "models" / "mended.gguf", mended, template=TEMPLATE))
+    send(page, "What is six times seven?")
+    wait_for_answer(page, 2)
+    card(page).locator("summary").click()
+    expect(card(page)).to_contain_text("The call was mended before it ran: read the name “Calculator” as “calculator”.")
+    studio.load(studio.home / "models" / "tiny-m3.gguf")
+
+
 def test_tools_are_chosen_per_chat(page, studio):
     page.get_by_test_id("tools").click()
     box = page.get_by_test_id("toolbox")
