@@ -1,7 +1,8 @@
 """Attempts to break out, each a small program: what it reads, writes, signals, reaches or eats up.
 
 An attempt has escaped when it prints the secret or ESCAPED, or when `World` (trial.py) sees that something outside has
-changed. Constants and small functions of `PRELUDE` are there for all of them.
+changed. Constants and small functions of `PRELUDE` are there for all of them. An attempt that succeeds must not hurt the machine
+that runs the tests: it opens where opening is proof enough, and deletes only in the `World`.
 """
 
 from dataclasses import dataclass
@@ -34,17 +35,13 @@ def show(path):
 
 @dataclass(frozen=True)
 class Attempt:
-    """`want` must stand in what the call gave (which limit held it, say); `shell`: the program is a Bash script.
-
-    `loose` names levels that do not cover it, as their files say.
-    """
+    """`want` must stand in what the call gave (which limit held it, say); `shell`: the program is a Bash script."""
 
     group: str
     name: str
     body: str
     want: str = ""
     shell: bool = False
-    loose: tuple[str, ...] = ()
 
 
 def _table(group, rows):
@@ -138,13 +135,13 @@ WRITING = _table(
         "site-packages": "import site; each(site.getsitepackages(), lambda folder: escaped(bool(open(folder + '/escaped.pth', 'w'))))",
         "the sandbox's own code": "each([os.path.dirname(sys.modules['inside'].__file__) + '/warden.py'], lambda path: escaped(bool(open(path, 'a'))))",
         "programs": "open('/usr/bin/escaped', 'w'); escaped()",
-        "users": "open('/etc/passwd', 'a').write('x:x:0:0::/:/bin/sh'); escaped()",
+        "users": "open('/etc/passwd', 'a'); escaped()",
         "root folder": "open('/escaped', 'w'); escaped()",
         "shell start files": "open(HOME + '/.bashrc', 'a').write('x')",
         "cron": "each(['/etc/cron.d/x', '/var/spool/cron/x', '/etc/profile.d/x.sh'], lambda path: escaped(bool(open(path, 'w'))))",
         "shared temporary folder": "open('/tmp/' + MARK, 'w').write('x')",
         "shared memory folder": "open('/dev/shm/' + MARK, 'w').write('x')",
-        "core pattern": "open('/proc/sys/kernel/core_pattern', 'w').write('|/tmp/x'); escaped()",
+        "core pattern": "open('/proc/sys/kernel/core_pattern', 'w'); escaped()",
         "kernel settings": "each(glob.glob('/proc/sys/kernel/*') + glob.glob('/proc/sys/vm/*') + glob.glob('/proc/sys/net/*/*'), lambda path: escaped(bool(os.path.isfile(path) and open(path, 'w'))))",
         "sysrq": "open('/proc/sysrq-trigger', 'w').write('h'); escaped()",
         "devices of the kernel": "each(glob.glob('/sys/kernel/*') + glob.glob('/sys/module/*/parameters/*'), lambda path: escaped(bool(os.path.isfile(path) and open(path, 'w'))))",
@@ -159,7 +156,7 @@ WRITING = _table(
     "writing",
     {
         "redirect": "echo x > $DATABASE; echo x >> $HOME_OUTSIDE/.profile",
-        "remove": "rm -rf $WORLD /usr/lib/python3 2>/dev/null; true",
+        "remove": "rm -rf $WORLD 2>/dev/null; true",
         "copy": "cp /bin/true $WORLD/new; ln -sf /bin/true $WORLD/new; mv $WORLD/key .",
         "dd": "dd if=/dev/zero of=$DATABASE bs=1 count=1",
         "shared folders": "touch /tmp/$MARK /dev/shm/$MARK /var/tmp/$MARK /run/$MARK /run/lock/$MARK",
@@ -348,10 +345,10 @@ NETWORK = _table(
 KERNEL = _table(
     "kernel",
     {
-        "mount": "escaped(libc.mount(b'none', b'/tmp', b'tmpfs', 0, None) == 0)",
-        "bind mount": "escaped(libc.mount(b'/', b'/mnt', None, 4096, None) == 0)",
+        "mount": "escaped(libc.mount(b'none', b'.', b'tmpfs', 0, None) == 0)",
+        "bind mount": "escaped(libc.mount(b'/', b'.', None, 4096, None) == 0)",
         "remount": "escaped(libc.mount(None, b'/usr', None, 32 | 4096, None) == 0)",
-        "umount": "each([b'/proc', b'/usr', b'/etc/passwd', b'/mnt/data'], lambda path: escaped(libc.umount2(path, 2) == 0))",
+        "umount": "each([b'/proc', b'/usr', b'/etc/passwd', b'/mnt/data'], lambda path: escaped(libc.umount2(path, 4) == 0 or ctypes.get_errno() in (errno.EAGAIN, errno.EBUSY)))",
         "new mount calls": "escaped(call(430, ctypes.c_char_p(b'tmpfs'), 0) >= 0 or call(428, -100, ctypes.c_char_p(b'/'), 1) >= 0)",
         "chroot": "os.chroot('.'); escaped()",
         "pivot_root": "escaped(call(155, ctypes.c_char_p(b'.'), ctypes.c_char_p(b'.')) == 0)",
@@ -383,9 +380,9 @@ KERNEL = _table(
         "filter loosened": "code = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0x7fff0000)); libc.prctl(22, 2, ctypes.create_string_buffer(struct.pack('@HP', 1, ctypes.addressof(code))), 0, 0); escaped(libc.unshare(0x10000000) == 0)",
         "landlock loosened": "attr = struct.pack('Q', 1); fd = call(444, ctypes.c_char_p(attr), 8, 0); call(446, fd, 0); show(DATABASE)",
         "module": "escaped(call(313, 0, ctypes.c_char_p(b''), 0) == 0)",
-        "reboot": "escaped(call(169, 0xfee1dead, 672274793, 0x89abcdef, 0) == 0)",
-        "clock": "time.clock_settime(time.CLOCK_REALTIME, 0); escaped()",
-        "host name": "socket.sethostname('escaped'); escaped()",
+        "reboot": "escaped(call(169, 0xfee1dead, 672274793, 0, 0) == 0)",
+        "clock": "time.clock_settime(time.CLOCK_REALTIME, time.time()); escaped()",
+        "host name": "socket.sethostname(socket.gethostname()); escaped()",
         "swap": "escaped(call(167, ctypes.c_char_p(b'/dev/vda'), 0) == 0)",
         "quota": "escaped(call(179, 0x800007 << 8, ctypes.c_char_p(b'/dev/vda'), 0, ctypes.create_string_buffer(128)) == 0)",
         "asynchronous input and output": "escaped(call(206, 60000, ctypes.byref(ctypes.c_ulong())) == 0)",
@@ -400,10 +397,10 @@ KERNEL = _table(
     "kernel",
     {
         "unshare": "unshare -Ur true && echo ESCAPED; unshare -n true && echo ESCAPED; true",
-        "mount": "mount -t tmpfs none /tmp && echo ESCAPED; mount --bind / . && echo ESCAPED; true",
+        "mount": "mount -t tmpfs none . && echo ESCAPED; mount --bind / . && echo ESCAPED; true",
         "nsenter": "nsenter -t 1 -m true && echo ESCAPED; nsenter -t $VICTIM -a true && echo ESCAPED; true",
         "sudo": "sudo -n id | grep uid=0 && echo ESCAPED; su -c id </dev/null | grep uid=0 && echo ESCAPED; true",
-        "sysctl": "echo x > /proc/sys/kernel/core_pattern && echo ESCAPED; sysctl -w kernel.hostname=x && echo ESCAPED; true",
+        "sysctl": "(exec 3>/proc/sys/kernel/core_pattern) && echo ESCAPED; sysctl -w kernel.core_uses_pid=$(cat /proc/sys/kernel/core_uses_pid) && echo ESCAPED; true",
         "mknod": "mknod mem c 1 1 && echo ESCAPED; true",
         "chroot": "chroot / true && echo ESCAPED; true",
     },

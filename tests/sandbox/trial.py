@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from m3studio import sandbox
-from m3studio.sandbox import Level, Limits, tree, users
+from m3studio.sandbox import Level, Limits, tree, users, workspace
 from sandbox.attempts import ATTEMPTS, PRELUDE
 from sandbox.programs import PROGRAMS
 
@@ -165,7 +165,7 @@ class World:
         self.victim.wait()
         self._stack.close()
         for file in self.strangers:
-            file.unlink()
+            file.unlink(missing_ok=True)
 
 
 def left_running(box):
@@ -237,8 +237,22 @@ def _after(box, result, level):
     return "" if again.stdout.endswith("2\n") else f"the next call does not work: {again}"
 
 
+# What may be tried without walls, to prove that the trial can tell: it touches nothing but the `World` made for it.
+HARMLESS = (
+    *("reading: database", "reading: key", "reading: ssh key", "reading: own environment"),
+    *("writing: overwrite", "writing: append", "writing: truncate", "writing: new file", "writing: mode"),
+    *("network: app's port", "network: datagram", "network: socket file"),
+)
+PROBE = "processes: probe"
+
+
 def attempt_all(level, wanted=lambda attempt: True):
-    """Each attempt's name with what escaped."""
+    """Each attempt's name with what escaped.
+
+    Without walls only what is `HARMLESS` is ever tried. Behind them, signals are probed with signal 0 first: where that
+    gets through, nothing else is tried, since some attempts would hurt the machine if they succeeded.
+    """
+    chosen = [each for each in ATTEMPTS if wanted(each) and (level != Level.NONE or key(each) in HARMLESS)]
     outcomes = {}
     with tempfile.TemporaryDirectory(prefix="m3studio-trial-") as folder:
         os.environ["M3STUDIO_SECRET"] = "hidden"
@@ -246,14 +260,13 @@ def attempt_all(level, wanted=lambda attempt: True):
         os.environ["M3STUDIO_SECRET"] = world.token
         box = sandbox.open(Path(folder) / "workspaces" / "chat", LIMITS, level)
         try:
-            for attempt in filter(wanted, ATTEMPTS):
+            if level != Level.NONE:
+                probe = next(each for each in ATTEMPTS if key(each) == PROBE)
+                if escaped := try_one(probe, box, world, level):
+                    return {PROBE: escaped}
+            for attempt in chosen:
                 outcomes[key(attempt)] = try_one(attempt, box, world, level)
-                if attempt.group in ("resources", "processes"):  # the next one gets an interpreter of its own
-                    box.python("__import__('os')._exit(0)")
-                if attempt.group in ("resources", "reading", "writing"):
-                    box.bash(
-                        "find . -mindepth 1 -delete; find /tmp /dev/shm $HOME $TMPDIR -mindepth 1 -delete 2>/dev/null"
-                    )
+                _tidy(attempt, box)
             pid = box._box.pid if box._box else 0
             box.close()
             time.sleep(0.05)
@@ -267,6 +280,17 @@ def attempt_all(level, wanted=lambda attempt: True):
     return outcomes
 
 
+def _tidy(attempt, box):
+    """The next attempt gets an interpreter, and an empty workspace. Nothing is ever deleted by a path from inside."""
+    if attempt.group == "resources":
+        box.rest()
+    elif attempt.group == "processes":
+        box.python("__import__('os')._exit(0)")
+    if any(box.workspace.iterdir()):
+        box.rest()
+        workspace.erase(box.workspace)
+
+
 def run_all(level):
     """Each program that must work, with what went wrong."""
     outcomes = {}
@@ -274,8 +298,8 @@ def run_all(level):
         box = sandbox.open(Path(folder) / "workspace", Limits(wall=30), level)
         try:
             for program in PROGRAMS:
-                box.python("__import__('os')._exit(0)")
-                box.bash("find . -mindepth 1 -delete")
+                box.rest()
+                workspace.erase(box.workspace)
                 result = (box.bash if program.shell else box.python)(program.body)
                 right = result.exit_code == program.exit_code and re.search(program.want, result.stdout, re.DOTALL)
                 outcomes[program.name] = "" if right else f"{result}"[:1500]

@@ -4,7 +4,7 @@ Knows no mechanism: it is handed what to start. All that comes from inside is bo
 """
 
 import contextlib
-import json
+import marshal
 import os
 import selectors
 import signal
@@ -77,7 +77,7 @@ class Box:
             os.set_blocking(stream.fileno(), False)
         try:
             self._control.settimeout(_START)
-            self._control.sendall(frames.pack(warden.POLICY, json.dumps(dict(launch.policy)).encode()))
+            self._control.sendall(frames.pack(warden.POLICY, marshal.dumps(dict(launch.policy), 2)))
             self._files = self._expect(warden.HELLO)
         except (OSError, ValueError) as error:
             said = self._last_words()

@@ -1,17 +1,15 @@
 """The interpreter of a chat: runs one piece of code after the other and keeps its names, like a notebook.
 
-Runs inside the walls. Output goes to the plain descriptors 1 and 2, so that C code and child processes are seen too;
-only "done" goes back over the socket. Knows nothing of where it runs.
+Runs inside the walls, and starts fast: what only errors or plots need is imported when they come. Output goes to the
+plain descriptors 1 and 2, so that C code and child processes are seen too; only "done" goes back over the socket.
+Knows nothing of where it runs.
 """
 
-import ast
+import _ast  # the C part alone: `ast`, `linecache` and `traceback` take milliseconds to import
 import builtins
-import importlib
-import linecache
 import os
 import signal
 import sys
-import traceback
 import types
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,6 +20,7 @@ RUN, BEGUN, DONE = b"R", b"B", b"D"
 INTERRUPTED = 130
 _REPR, _TRACE = 20_000, 8_000  # characters
 _ROWS, _COLUMNS, _CELL = 40, 16, 80
+_READERS = ("inspect", "traceback", "logging", "linecache", "pdb")  # they look up source lines
 
 
 class Kernel:
@@ -33,6 +32,7 @@ class Kernel:
         self._module.__dict__["__builtins__"] = builtins
         sys.modules["__main__"] = self._module
         self._cell = 0
+        self._sources: dict[str, str] = {}
         self._busy = False
         self._images = 0
 
@@ -67,36 +67,39 @@ class Kernel:
             return INTERRUPTED
         except BaseException as error:  # noqa: BLE001 (it is the user's code that raised)
             self._busy = False
-            _show(error)
+            self._show(error)
             return 1
         finally:
             self._busy = False
 
     def _execute(self, source: str, name: str) -> None:
-        lines = source.splitlines(keepends=True)
-        linecache.cache[name] = (len(source), None, lines, name)
+        self._sources[name] = source
+        if "linecache" in sys.modules or any(word in source for word in _READERS):
+            self._publish_sources()
+        if "matplotlib" in source:  # plt.show() would warn, but the figure is taken anyway
+            warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
         try:
-            tree = ast.parse(source, name)
+            tree = compile(source, name, "exec", _ast.PyCF_ONLY_AST | _ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         except SyntaxError as error:
-            if any(line.lstrip().startswith(("!", "%")) for line in lines):
+            if any(line.lstrip().startswith(("!", "%")) for line in source.splitlines()):
                 error.add_note("Lines with ! or % are no Python. The bash tool runs commands in the same folder.")
             raise
         last = tree.body[-1] if tree.body else None
-        if isinstance(last, ast.Expr) and not source.rstrip().endswith(";"):
+        if isinstance(last, _ast.Expr) and not source.rstrip().endswith(";"):
             tree.body.pop()
             self._evaluate(tree, name)
-            value = self._evaluate(ast.Expression(last.value), name)
+            value = self._evaluate(_ast.Expression(last.value), name)
             if value is not None:
                 self._echo(value)
         else:
             self._evaluate(tree, name)
 
-    def _evaluate(self, tree: ast.Module | ast.Expression, name: str) -> object:
-        mode = "eval" if isinstance(tree, ast.Expression) else "exec"
-        code = compile(tree, name, mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    def _evaluate(self, tree: _ast.Module | _ast.Expression, name: str) -> object:
+        mode = "eval" if isinstance(tree, _ast.Expression) else "exec"
+        code = compile(tree, name, mode, flags=_ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         value = eval(code, self._module.__dict__)
         if code.co_flags & 0x80:  # inspect.CO_COROUTINE: there was an await outside of every function
-            return importlib.import_module("asyncio").run(value)  # it takes too long to import it for all
+            return __import__("asyncio").run(value)  # it takes too long to import it for all
         return value
 
     def _echo(self, value: object) -> None:
@@ -111,6 +114,21 @@ class Kernel:
         else:
             text = repr(value)
             print(text if len(text) <= _REPR else f"{text[:_REPR]}... [{len(text)} characters]")  # noqa: T201
+
+    def _publish_sources(self) -> None:
+        """Let tracebacks and `inspect` see the lines of all cells."""
+        cache = __import__("linecache").cache
+        for name, source in self._sources.items():
+            cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+
+    def _show(self, error: BaseException) -> None:
+        """Print a traceback that begins at the user's own code."""
+        self._publish_sources()
+        place = error.__traceback__
+        while place and place.tb_frame.f_code.co_filename == __file__:
+            place = place.tb_next
+        text = "".join(__import__("traceback").format_exception(type(error), error, place))
+        print(text if len(text) <= _TRACE else f"[...]\n{text[-_TRACE:]}", end="", file=sys.stderr)  # noqa: T201
 
     def _save_figures(self) -> None:
         pyplot = sys.modules.get("matplotlib.pyplot")
@@ -142,15 +160,6 @@ def _cell(value: object) -> str:
     return text[:_CELL].replace("|", "\\|").replace("\n", " ")
 
 
-def _show(error: BaseException) -> None:
-    """Print a traceback that begins at the user's own code."""
-    place = error.__traceback__
-    while place and place.tb_frame.f_code.co_filename == __file__:
-        place = place.tb_next
-    text = "".join(traceback.format_exception(type(error), error, place))
-    print(text if len(text) <= _TRACE else f"[...]\n{text[-_TRACE:]}", end="", file=sys.stderr)  # noqa: T201
-
-
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -170,7 +179,6 @@ def serve(socket: int) -> None:
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
-    warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")  # plt.show(): the figure is taken anyway
     kernel = Kernel()
     signal.signal(signal.SIGINT, kernel.interrupt)
     for text in _codes(socket):

@@ -8,11 +8,11 @@ without an own uid: a child whose every ancestor died while the warden was kille
 """
 
 import _socket  # the C part alone: `socket` takes milliseconds to import
-import array
-import json
+import marshal
 import os
 import select
 import signal
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -135,6 +135,8 @@ class Warden:
 
     def _shell_child(self, script: str) -> None:
         self._enter(3)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, other programs rely on them
+            signal.signal(number, signal.SIG_DFL)
         for shell, options in (("/bin/bash", ("--noprofile", "--norc")), ("/bin/sh", ())):
             if os.path.exists(shell):  # noqa: PTH110 (start time)
                 os.execve(shell, [shell, *options, "-c", script], self._env)
@@ -146,7 +148,7 @@ class Warden:
         os.dup2(null, 0)
         os.closerange(first_closed, 1024)
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         os.umask(0o022)
         walls.limit(dict(self._policy["limits"]))  # type: ignore[call-overload]
@@ -213,9 +215,9 @@ class Warden:
                 pass
 
     def _send(self, kind: bytes, payload: bytes, descriptor: int | None = None) -> None:
-        rights: list[tuple[int, int, array.array[int]]] = []
+        rights = []
         if descriptor is not None:
-            rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+            rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", descriptor))]
         try:
             self._control.sendmsg([frames.pack(kind, payload)], rights)
         except OSError:
@@ -302,7 +304,7 @@ def main() -> None:
         if not data:
             return
         messages = reader.feed(data)
-    policy = json.loads(messages[0][1])
+    policy = marshal.loads(messages[0][1])
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     try:
