@@ -22,7 +22,6 @@ from m3studio.messages import (
 from m3studio.store import State
 from m3studio.turns import Ask, Turns
 
-
 MADE: list[Turns] = []  # by the running test; a turn may still ask for a title when its events are over
 
 
