@@ -1,9 +1,20 @@
 """Asking, and what is done with answers."""
 
+import time
+
 import pytest
 from playwright.sync_api import expect
 
 from browser.steps import STORY, answers, ask, chat_id, prose, questions, send, wait_for_answer, wait_for_text
+
+
+def eventually(condition):
+    """A page that was just loaded draws its answer a moment later."""
+    for _ in range(100):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come true within 10 s")
 
 
 def test_an_answer_streams_in_and_says_what_it_took(page):
@@ -32,7 +43,7 @@ def test_a_reload_in_the_middle_of_an_answer_loses_nothing(page, long_answers):
     page.reload()
     page.wait_for_selector("[data-testid=message][data-role=assistant]")
     wait_for_text(page, len(before))
-    assert prose(page).startswith(before[:50])
+    eventually(lambda: prose(page).startswith(before[:50]))
     expect(questions(page)).to_have_count(1)
     page.get_by_test_id("stop").click()
     wait_for_answer(page, 1, "stopped")
@@ -69,7 +80,7 @@ def test_stop_ends_the_answer_and_continue_goes_on(page, long_answers, how):
     if how == "button":
         answers(page).last.get_by_test_id("continue").click()
         wait_for_text(page, len(before) + 20)
-        assert prose(page).startswith(before[:40])
+        eventually(lambda: prose(page).startswith(before[:40]))
         page.get_by_test_id("stop").click()
         wait_for_answer(page, 1, "stopped")
 
@@ -108,7 +119,7 @@ def test_an_answer_that_was_cut_by_its_limit_can_go_on(page):
     answers(page).last.get_by_test_id("continue").click()
     wait_for_text(page, len(before))
     wait_for_answer(page)
-    assert prose(page).startswith(before[:40])
+    eventually(lambda: prose(page).startswith(before[:40]))
 
 
 def test_a_draft_survives_a_reload_and_belongs_to_its_chat(page):

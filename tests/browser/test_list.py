@@ -31,7 +31,7 @@ def test_rename_in_place_lasts(page):
     rename(page, "Say hello to the renamed", "Lighthouse plans")
     page.reload()
     expect(item(page, "Lighthouse plans")).to_have_count(1)
-    assert page.title().startswith("Lighthouse plans")
+    page.wait_for_function("document.title.startsWith('Lighthouse plans')")
 
 
 def test_delete_can_be_undone(page):

@@ -123,7 +123,7 @@ def test_every_field_has_a_name_a_line_of_help_and_is_reached_by_keyboard(page):
     for group in page.locator("details.group").all():
         group.locator("summary").click()
     names = page.locator(".knob").evaluate_all("(all) => all.map((one) => one.dataset.name)")
-    assert len(names) == 20
+    assert len(names) == 21
     page.locator("#knob-system_prompt").focus()
     reached = set()
     for _ in range(80):
